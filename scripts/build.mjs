@@ -1,0 +1,49 @@
+// Builds dist/: one bundle with shared chunks by Rolldown, declarations by TypeScript.
+import { spawnSync } from 'node:child_process'
+import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { rolldown } from 'rolldown'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const entries = {
+  index: 'src/index.ts',
+  'bundlers/vite': 'src/bundlers/vite.ts',
+  'providers/index': 'src/providers/index.ts',
+  'runtime/index': 'src/runtime/index.ts',
+  'runtime/load': 'src/runtime/load.ts',
+  'testing/index': 'src/testing/index.ts',
+  'cli/main': 'src/cli/main.ts',
+}
+
+rmSync(join(root, 'dist'), { recursive: true, force: true })
+const bundle = await rolldown({
+  cwd: root,
+  input: entries,
+  platform: 'node',
+  // Dependencies are installed beside us; only what is ours is bundled.
+  external: (id) => /^[^./\0]/.test(id) && !/^[A-Za-z]:/.test(id),
+})
+await bundle.write({
+  dir: 'dist',
+  format: 'esm',
+  entryFileNames: '[name].js',
+  // One level deep, like the entries: files find their neighbours by the same relative paths.
+  chunkFileNames: 'chunks/[name].js',
+})
+await bundle.close()
+
+const tsc = spawnSync(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', 'tsconfig.build.json'], {
+  cwd: root,
+  stdio: 'inherit',
+})
+if (tsc.status !== 0) process.exit(tsc.status ?? 1)
+cpSync(join(root, 'src/client.d.ts'), join(root, 'dist/client.d.ts'))
+// Declarations keep the `.ts` of their imports; what stands beside them in the package is `.js`.
+for (const entry of readdirSync(join(root, 'dist'), { recursive: true, withFileTypes: true })) {
+  if (!entry.name.endsWith('.d.ts')) continue
+  const file = join(entry.parentPath, entry.name)
+  const text = readFileSync(file, 'utf8')
+  const fixed = text.replace(/((?:from|import)\s*\(?['"]\.[^'"]*)\.ts(['"])/g, '$1.js$2')
+  if (fixed !== text) writeFileSync(file, fixed)
+}

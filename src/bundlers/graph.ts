@@ -1,0 +1,184 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { relative } from 'node:path'
+import { SecretsError, throwProblems } from '../core/errors.ts'
+import { type EnvProblem, rewriteEnvReads } from '../core/expose/env-reads.ts'
+import { meansServer, RUNTIME_ID, SERVER_ID, virtualId } from '../core/expose/ids.ts'
+import {
+  codeFrame,
+  type Denial,
+  denialError,
+  type ImportersOf,
+  positionOf,
+  type SourcePlace,
+} from '../core/guard.ts'
+import type { Consumer } from '../core/types.ts'
+import { RUNTIME_FILE, type Session } from './session.ts'
+
+/** A denied or impossible access, waiting for the whole graph so that its chain can be told. */
+type Violation = Denial | (Omit<Denial, 'name'> & { readonly problem: EnvProblem })
+
+/** What a module is rewritten to. */
+export interface Rewritten {
+  readonly code: string
+  readonly map: unknown
+}
+
+/**
+ * One module graph of one build: answers for the virtual modules, rewrites what reads the environment and
+ * guards both. In dev a violation fails the request at once; a build brings them together and fails at
+ * the end of the graph, when every importer is known and nothing has been written.
+ */
+export class Graph {
+  readonly consumer: Consumer
+  readonly #session: Session
+  readonly #root: string
+  /** In dev: who imports a module, as far as the server knows. */
+  readonly #live: ImportersOf | undefined
+  readonly #violations: Violation[] = []
+
+  constructor(
+    session: Session,
+    options: { consumer: Consumer; root: string; live?: ImportersOf | undefined },
+  ) {
+    this.#session = session
+    this.consumer = options.consumer
+    this.#root = options.root
+    this.#live = options.live
+  }
+
+  /** @throws SecretsError for a virtual id that is none, and in dev for one this graph may not have */
+  resolve(id: string, importer: string | undefined): string | undefined {
+    if (this.consumer === 'client' && meansServer(id)) {
+      const module = importer ?? id
+      this.#deny({ name: undefined, module, place: importPlace(module) })
+      return `\0${SERVER_ID}`
+    }
+    const known = virtualId(id)
+    if (known === undefined) {
+      throw new SecretsError('REQUEST_REFUSED', `There is no module ${id.replace('\0', '')}.`, {
+        hint: 'Import virtual:secrets/client or virtual:secrets/server, without a query.',
+      })
+    }
+    return known === RUNTIME_ID ? RUNTIME_FILE : `\0${known}`
+  }
+
+  /** The text of a resolved virtual module. Asks the policy again: an id can get here without `resolve`. */
+  load(id: string): string | undefined {
+    const known = virtualId(id)
+    if (known === undefined || known === RUNTIME_ID) {
+      if (this.consumer === 'client' && meansServer(id)) this.#deny({ name: undefined, module: id })
+      return undefined
+    }
+    const serve = this.#session.serve(this.consumer)
+    const text = serve.moduleFor(known)
+    if (text !== undefined) return text
+    if (this.#violations.length === 0) this.#deny({ name: undefined, module: id })
+    return serve.denied()
+  }
+
+  /**
+   * Rewrites the reads of managed names in one module.
+   * @param original finds the place in the author's own source
+   */
+  transform(
+    code: string,
+    id: string,
+    parse: (code: string) => unknown,
+    original: (start: number) => SourcePlace,
+  ): Rewritten | undefined {
+    const { config, exposure } = this.#session
+    const reads = config.replaceProcessEnv ? /\b(?:import|process)\b/ : /\bimport\s*\.\s*meta\b/
+    if (!reads.test(code)) return undefined
+    const serve = this.#session.serve(this.consumer)
+    const { output, problems } = rewriteEnvReads(code, parse(code), {
+      names: new Set(exposure.names),
+      from: serve.envModule,
+      allows: (name) => serve.allows(name),
+      processEnv: config.replaceProcessEnv,
+    })
+    for (const problem of problems) {
+      const place = original(problem.start)
+      if (problem.kind === 'denied') this.#deny({ name: problem.name, module: id, place })
+      else this.#violate({ problem, module: id, place })
+    }
+    return output
+  }
+
+  /** A server name in HTML. */
+  denyHtml(name: string, file: string, place: SourcePlace): void {
+    this.#deny({ name, module: file, place })
+  }
+
+  /** Fails the build if anything was denied, with the chains of the finished graph. @throws SecretsError */
+  finish(importersOf: ImportersOf): void {
+    const violations = this.#violations.splice(0)
+    const seen = new Map(
+      violations.map((violation) => [this.#error(violation, importersOf).message, violation]),
+    )
+    throwProblems(
+      [...seen.values()].map((violation) => this.#error(violation, importersOf)),
+      (count) => `${count} places in client code would leak server secrets, or cannot be followed:`,
+    )
+  }
+
+  #deny(denial: Denial): void {
+    this.#violate(denial)
+  }
+
+  #violate(violation: Violation): void {
+    this.#violations.push(violation)
+    if (this.#live) this.finish(this.#live)
+  }
+
+  #error(violation: Violation, importersOf: ImportersOf): SecretsError {
+    const show = (id: string): string => this.#show(id)
+    const error =
+      'problem' in violation ? accessError(violation, show) : denialError(violation, importersOf, show)
+    // A frame quotes source, and source may hold what somebody pasted.
+    return new SecretsError(error.code, this.#session.redact(error.message), { hint: error.hint })
+  }
+
+  #show(id: string): string {
+    const file = fileOf(id)
+    const path = relative(this.#root, file)
+    return path.startsWith('..') || path === '' ? file : path
+  }
+}
+
+/** An id without the marks of virtual modules and queries. */
+export function fileOf(id: string): string {
+  return id.replace(/^\0/, '').split(/[?#]/)[0]!
+}
+
+/** Where a file names the server module. Read from disk: in dev its own text is not at hand yet. */
+function importPlace(module: string): SourcePlace | undefined {
+  const file = fileOf(module)
+  if (!existsSync(file)) return undefined
+  const source = readFileSync(file, 'utf8')
+  const start = source.indexOf(SERVER_ID)
+  return start === -1 ? undefined : { source, start }
+}
+
+const WHAT: Record<Exclude<EnvProblem['kind'], 'denied'>, (name: string | undefined) => [string, string]> = {
+  assigned: (name) => [
+    `${name} is written to, but a secret can only be read.`,
+    'Change the value where it is kept; running code gets it from there.',
+  ],
+  computed: () => [
+    'A key of import.meta.env is computed here, so it cannot be known whether it means a secret.',
+    "Name it: import.meta.env.NAME, or import it from 'virtual:secrets/client'.",
+  ],
+  whole: (name) => [
+    `import.meta.env is used as a whole here, in a module that also names ${name}; the object never holds secrets.`,
+    `Read import.meta.env.${name} directly, or import it from 'virtual:secrets/client'.`,
+  ],
+}
+
+function accessError(violation: Exclude<Violation, Denial>, show: (id: string) => string): SecretsError {
+  const { problem, module, place } = violation
+  const [what, hint] = WHAT[problem.kind as keyof typeof WHAT](problem.name)
+  const position = place && positionOf(place)
+  const at = position ? `${show(module)}:${position.line}:${position.column}` : show(module)
+  const frame = place ? `\n\n${codeFrame(place)}` : ''
+  return new SecretsError('ACCESS_UNSUPPORTED', `${what}\n\n  ${at}${frame}\n`, { hint })
+}

@@ -1,0 +1,177 @@
+import { existsSync } from 'node:fs'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { dirname, join, relative } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { formatAge } from '../core/duration.ts'
+import { throwProblems } from '../core/errors.ts'
+import { generateTypes } from '../core/expose/dts.ts'
+import { createExposure, type Exposure, serverValues } from '../core/expose/exposure.ts'
+import { type Serve, serveFor } from '../core/expose/serve.ts'
+import type { Logger } from '../core/log.ts'
+import { createSecrets, type Secrets, type SecretsOptions } from '../core/pipeline.ts'
+import { checkPrefixes, createPolicy } from '../core/policy.ts'
+import { createRedactor, type Redactor, Secret } from '../core/redact.ts'
+import type { Scanner } from '../core/scan/index.ts'
+import { codeValue, type Snapshot } from '../core/snapshot.ts'
+import type { Consumer } from '../core/types.ts'
+import { provide } from '../runtime/store.ts'
+
+/** What the bundler tells before anything is resolved. */
+export interface SessionPlace {
+  /** The bundler's root: where the configuration is looked for. */
+  readonly root: string
+  /** The bundler's mode, which names the environment where nothing else does. */
+  readonly mode: string | undefined
+  /** Prefixes of names that the bundler itself hands to browsers. */
+  readonly prefixes: readonly string[]
+  readonly logger: Logger
+}
+
+/** The options of the plugin: a whole configuration, or a few settings over `secrets.config.*`. */
+export type PluginOptions = Omit<SecretsOptions, 'logger' | 'mode'>
+
+/**
+ * One plugin instance from its first hook to its last: the configuration, the values split by graph, the
+ * scanner. Bundlers differ in when they ask; what they get is the same.
+ */
+export class Session {
+  readonly #options: PluginOptions
+  #secrets: Secrets | undefined
+  #exposure: Exposure | undefined
+  #serves: Record<Consumer, Serve> | undefined
+  #scanner: Promise<Scanner> | undefined
+  #snapshot: Snapshot | undefined
+  #redactor: Redactor | undefined
+  #logger: Logger | undefined
+  /**
+   * Which modules are looked at: those in which a managed name stands, and those that compute a key. Filled
+   * once the names are known and before the first module asks; until then nothing matches. Everything else
+   * stays on the bundler's own side.
+   */
+  readonly readsFilter: { readonly include: RegExp[] } = { include: [/[^\s\S]/] }
+
+  constructor(options: PluginOptions = {}) {
+    this.#options = options
+  }
+
+  /** @throws SecretsError for the configuration, the policy (before anything is fetched) or the secrets */
+  async prepare(place: SessionPlace): Promise<void> {
+    this.#logger = place.logger
+    const { mode, ...options } = { ...this.#options, mode: place.mode }
+    this.#secrets = await createSecrets({
+      root: place.root,
+      ...options,
+      ...(mode === undefined ? {} : { mode }),
+      logger: place.logger,
+    })
+    const { config } = this.#secrets
+    throwProblems(
+      checkPrefixes([...config.secrets.keys()], createPolicy(config.client), place.prefixes),
+      (count) => `${count} names contradict the client list:`,
+    )
+    const snapshot = await this.#secrets.load()
+    this.#expose(snapshot, place.prefixes)
+    await this.#writeTypes()
+    place.logger.info(this.#summary(snapshot))
+  }
+
+  #expose(snapshot: Snapshot, prefixes: readonly string[]): void {
+    const exposure = createExposure(this.config, snapshot, prefixes)
+    this.#snapshot = snapshot
+    this.#exposure = exposure
+    this.#serves = { client: serveFor('client', exposure), server: serveFor('server', exposure) }
+    this.readsFilter.include.splice(0, Infinity, ...readsPatterns(exposure.names))
+    // Server code that runs in this process (dev, prerendering) finds its values here.
+    provide(
+      exposure.server.manifest.scope,
+      Object.fromEntries(exposure.names.map((name) => [name, codeValue(snapshot, name)])),
+    )
+  }
+
+  get config(): Secrets['config'] {
+    return this.#secrets!.config
+  }
+
+  get exposure(): Exposure {
+    return this.#exposure!
+  }
+
+  serve(consumer: Consumer): Serve {
+    return this.#serves![consumer]
+  }
+
+  /** Loaded at the first output: a dev server needs no scanner. */
+  scanner(): Promise<Scanner> {
+    this.#scanner ??= import('../core/scan/index.ts').then(({ createScanner }) => {
+      const scanner = createScanner(serverValues(this.#snapshot!, this.exposure.policy))
+      const blind = scanner.unscannable.map(({ name, reason }) => `${name} (${reason})`)
+      if (blind.length > 0) this.#logger?.warn(`Not scanned for: ${blind.join(', ')}.`)
+      return scanner
+    })
+    return this.#scanner
+  }
+
+  /** A text about to be shown, without any value that may stand in the source it quotes. */
+  redact(text: string): string {
+    this.#redactor ??= createRedactor(
+      [...serverValues(this.#snapshot!, this.exposure.policy)].map(
+        ({ name, text }) => new Secret(name, text),
+      ),
+    )
+    return this.#redactor.apply(text)
+  }
+
+  async close(): Promise<void> {
+    await this.#secrets?.close()
+  }
+
+  #summary(snapshot: Snapshot): string {
+    const names = snapshot.names()
+    const metas = names.map((name) => snapshot.meta(name)!)
+    const places = [...new Set(metas.map(({ provider, source }) => provider ?? source))].sort()
+    const overridden = metas.filter(({ source }) => source === 'process.env').map(({ name }) => name)
+    const oldest = Math.min(
+      ...metas.flatMap(({ fetchedAt, source }) => (source === 'cache' ? (fetchedAt ?? []) : [])),
+    )
+    return [
+      `${names.length} secret${names.length === 1 ? '' : 's'} for ${snapshot.environment}`,
+      places.length > 0 ? ` from ${places.join(', ')}` : '',
+      Number.isFinite(oldest) ? `, cached ${formatAge(Date.now() - oldest)} ago` : '',
+      `; ${this.exposure.client.values.size} for clients`,
+      overridden.length > 0 ? ` (from process.env: ${overridden.join(', ')})` : '',
+    ].join('')
+  }
+
+  /** Writes the generated types where there is TypeScript to read them, and only when they changed. */
+  async #writeTypes(): Promise<void> {
+    const { types, root } = this.config
+    if (types === false || (types === true && !existsSync(join(root, 'tsconfig.json')))) return
+    const file = join(root, typeof types === 'string' ? types : defaultTypesFile(root))
+    const text = generateTypes({ config: this.config, names: this.exposure.names, folder: dirname(file) })
+    const before = await readFile(file, 'utf8').catch(() => undefined)
+    if (before === text) return
+    await mkdir(dirname(file), { recursive: true })
+    await writeFile(file, text)
+    this.#logger?.debug(`wrote ${relative(root, file)}`)
+  }
+}
+
+/** As few modules as can be told without parsing, in patterns that native filters can run in linear time. */
+function readsPatterns(names: readonly string[]): RegExp[] {
+  const computed = /\benv\s*(?:\?\.)?\s*\[/
+  if (names.length === 0) return [/[^\s\S]/]
+  const words = names.map((name) => {
+    const word = name.replace(/[$.]/g, '\\$&')
+    return `${/^\w/.test(name) ? '\\b' : ''}${word}${/\w$/.test(name) ? '\\b' : ''}`
+  })
+  return [new RegExp(words.join('|')), computed]
+}
+
+export function defaultTypesFile(root: string): string {
+  return existsSync(join(root, 'src')) ? 'src/secrets-env.d.ts' : 'secrets-env.d.ts'
+}
+
+/** The runtime beside this file: the built one, or its source where the plugin runs from source. */
+export const RUNTIME_FILE = fileURLToPath(
+  new URL(import.meta.url.endsWith('.ts') ? '../runtime/index.ts' : '../runtime/index.js', import.meta.url),
+)

@@ -1,0 +1,288 @@
+import { resolve } from 'node:path'
+import type { StandardSchemaV1 } from '@standard-schema/spec'
+import { createProvider } from '../../providers/index.ts'
+import { parseDuration } from '../duration.ts'
+import { SecretsError, throwProblems } from '../errors.ts'
+import { didYouMean } from '../nearest.ts'
+import { checkNames, checkTemplates } from '../policy.ts'
+import { parseReference } from '../reference.ts'
+import { aliasesOf, orderByNeeds, ownerOf, parseTemplate, type TemplatePart } from '../template.ts'
+import type {
+  Consumer,
+  Provider,
+  ProviderDescription,
+  Reference,
+  SecretDeclaration,
+  SecretsConfig,
+} from '../types.ts'
+import { findConfig } from './find.ts'
+import { loadConfigFile } from './load.ts'
+import { type ConfigLayer, mergeLayers, profileLayer } from './merge.ts'
+import { checkShape } from './shape.ts'
+
+/** One declared secret, ready to be fetched. Exactly one of `reference` and `template` is there. */
+export interface DeclaredSecret {
+  readonly name: string
+  readonly reference: Reference | undefined
+  readonly template: readonly TemplatePart[] | undefined
+  readonly mode: 'plaintext' | 'json'
+  readonly schema: StandardSchemaV1 | undefined
+  readonly description: string | undefined
+  /** ms */
+  readonly ttl: number
+}
+
+/** The configuration as everything behind it sees it: complete, checked, frozen. */
+export interface ResolvedConfig {
+  /** Absolute; the project's own files (`.secrets/`, `.env`) are here. */
+  readonly root: string
+  readonly environment: string
+  readonly profile: string | undefined
+  readonly providers: ReadonlyMap<string, Provider>
+  /** Documents whose every key is a secret. */
+  readonly imports: readonly Reference[]
+  /** In an order in which each stands after those its template needs. */
+  readonly secrets: ReadonlyMap<string, DeclaredSecret>
+  readonly client: readonly string[]
+  readonly server: 'runtime' | 'sealed'
+  readonly consumer: Consumer | undefined
+  readonly processEnv: boolean
+  readonly replaceProcessEnv: boolean
+  readonly cache:
+    | { readonly ttl: number; readonly maxStale: number; readonly directory: string | undefined }
+    | false
+  readonly scan: { readonly exclude: readonly string[] } | false
+  readonly types: string | boolean
+  /** ms */
+  readonly timeout: number
+  /** The files that were read, from the least to the most specific. */
+  readonly files: readonly string[]
+  /** `providers.vault` → who said so last. */
+  readonly origins: ReadonlyMap<string, string>
+}
+
+/** What a caller adds to the configuration. */
+export interface ResolveOptions extends SecretsConfig {
+  /** Where to look for `secrets.config.*`, and whom relative files belong to. Default: the working folder. */
+  root?: string
+  /** A configuration file to use instead of the ones that would be found; `false`: none. */
+  configFile?: string | false
+  /** The bundler's mode: the environment where nothing else names one. */
+  mode?: string
+}
+
+/** A whole configuration was handed over, so no file is looked for. */
+const isWhole = (config: SecretsConfig): boolean =>
+  config.providers !== undefined || config.secrets !== undefined || config.import !== undefined
+
+/**
+ * Finds, merges and checks the configuration. Touches no network and no secret.
+ * @throws SecretsError with every mistake at once
+ */
+export async function resolveConfig(options: ResolveOptions = {}): Promise<ResolvedConfig> {
+  const { root: start = process.cwd(), configFile, mode, ...inline } = options
+  const found = findConfig(start)
+  const files =
+    configFile === false || (configFile === undefined && isWhole(inline))
+      ? []
+      : configFile === undefined
+        ? found.files
+        : [{ kind: 'workspace' as const, file: resolve(start, configFile) }]
+  const layers: ConfigLayer[] = []
+  for (const { kind, file } of files) layers.push({ kind, source: file, config: await loadConfigFile(file) })
+  layers.push({ kind: 'inline', source: 'options', config: inline })
+  for (const layer of layers) {
+    const where = layer.kind === 'inline' ? '' : ` in ${layer.source}`
+    throwProblems(
+      checkShape(layer.config),
+      (count) => `${count} mistakes${where || ' in the configuration'}:`,
+    )
+  }
+
+  const base = mergeLayers(layers)
+  const profile = inline.profile ?? (process.env.SECRETS_PROFILE || base.config.profile)
+  const { config, origins } = mergeLayers([...layers, ...profileLayer(base.config, profile)])
+  const environment = config.environment ?? mode ?? (process.env.NODE_ENV || 'development')
+  const root =
+    files.length > 0 || isWhole(inline) ? (isWhole(inline) ? resolve(start) : found.root) : found.root
+  return build(
+    { ...config, ...(isWhole(config) ? {} : zeroConfig(config)) },
+    {
+      root,
+      environment,
+      profile,
+      files: files.map(({ file }) => file),
+      origins,
+    },
+  )
+}
+
+/** Nothing is configured: everything in the project's own encrypted vault, none of it for browsers unless listed. */
+function zeroConfig(config: SecretsConfig): SecretsConfig {
+  return { ...config, providers: { local: { type: 'local' } }, import: ['local:*'] }
+}
+
+function build(
+  config: SecretsConfig,
+  place: Pick<ResolvedConfig, 'root' | 'environment' | 'profile' | 'files' | 'origins'>,
+): ResolvedConfig {
+  const problems: SecretsError[] = []
+  const attempt = <T>(make: () => T): T | undefined => {
+    try {
+      return make()
+    } catch (error) {
+      if (!(error instanceof SecretsError)) throw error
+      problems.push(error)
+      return undefined
+    }
+  }
+
+  const providers = new Map<string, Provider>()
+  for (const [name, given] of Object.entries(config.providers ?? {})) {
+    const provider = attempt(() => asProvider(name, given))
+    if (provider) providers.set(name, provider)
+  }
+  const reference = (source: string, owner: string): Reference | undefined =>
+    attempt(() => checkedReference(fillPlaceholders(source, place), owner, config, providers))
+
+  const cache = config.cache === false ? false : (config.cache ?? {})
+  const ttl = attempt(() => parseDuration(cache ? (cache.ttl ?? '5m') : 0, 'cache.ttl')) ?? 0
+  const declared = new Map<string, DeclaredSecret>()
+  for (const [name, given] of Object.entries(config.secrets ?? {})) {
+    const declaration: SecretDeclaration = typeof given === 'string' ? { from: given } : given
+    const owner = `secrets.${name}`
+    const from = declaration.from === undefined ? undefined : reference(declaration.from, owner)
+    const template =
+      declaration.template === undefined
+        ? undefined
+        : attempt(() => parseTemplate(declaration.template!, owner))
+    const provider = from && providers.get(from.provider)
+    const ownTtl = declaration.ttl ?? provider?.ttl
+    declared.set(name, {
+      name,
+      reference: from,
+      template,
+      mode: declaration.mode ?? 'plaintext',
+      schema: declaration.schema,
+      description: declaration.description,
+      ttl: ownTtl === undefined ? ttl : (attempt(() => parseDuration(ownTtl, `${owner}.ttl`)) ?? ttl),
+    })
+  }
+  const imports = (config.import ?? []).flatMap((source, index) => {
+    return reference(wholePlace(source, place.environment), `import[${index}]`) ?? []
+  })
+  problems.push(
+    ...checkNames({
+      declared: [...declared.keys()],
+      hasImports: imports.length > 0,
+      client: config.client ?? [],
+    }),
+  )
+  problems.push(...checkTemplates(declared, config.client ?? []))
+  const secrets = attempt(() => ordered(declared, imports.length > 0)) ?? declared
+  const resolved: ResolvedConfig = Object.freeze({
+    ...place,
+    providers,
+    imports,
+    secrets,
+    client: [...new Set(config.client ?? [])],
+    server: config.server ?? 'runtime',
+    consumer: config.consumer,
+    processEnv: config.processEnv ?? true,
+    replaceProcessEnv: config.replaceProcessEnv ?? false,
+    cache: cache && {
+      ttl,
+      maxStale: attempt(() => parseDuration(cache.maxStale ?? '7d', 'cache.maxStale')) ?? 0,
+      directory: cache.directory === undefined ? undefined : resolve(place.root, cache.directory),
+    },
+    scan:
+      config.scan === false
+        ? false
+        : { exclude: typeof config.scan === 'object' ? (config.scan.exclude ?? []) : [] },
+    types: config.types ?? true,
+    timeout: config.timeout ?? 15_000,
+  })
+  throwProblems(problems, (count) => `${count} mistakes in the configuration:`)
+  return resolved
+}
+
+/** `{environment}` and `{profile}` in a reference stand for the active ones. */
+function fillPlaceholders(
+  source: string,
+  place: { environment: string; profile: string | undefined },
+): string {
+  return source
+    .replaceAll('{environment}', () => encodeURIComponent(place.environment))
+    .replaceAll('{profile}', () => encodeURIComponent(place.profile ?? 'default'))
+}
+
+/** `aws` or `aws:` alone means the secret named after the environment (one secret = one environment). */
+function wholePlace(source: string, environment: string): string {
+  if (!/^[\w-]+:?$/.test(source)) return source
+  const slug = environment
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, '-')
+    .replace(/^-+|-+$/g, '')
+  return `${source.replace(':', '')}:${slug}`
+}
+
+function asProvider(name: string, given: Provider | ProviderDescription): Provider {
+  if (typeof given !== 'object' || given === null || typeof given.type !== 'string') {
+    throw new SecretsError('CONFIG_INVALID', `providers.${name} is not a provider.`, {
+      hint: "Write vault({ … }) from 'unplugin-secrets/providers', or an object with a `type`.",
+    })
+  }
+  return typeof given.read === 'function' ? (given as Provider) : createProvider(given as ProviderDescription)
+}
+
+function checkedReference(
+  source: string,
+  owner: string,
+  config: SecretsConfig,
+  providers: ReadonlyMap<string, Provider>,
+): Reference {
+  const reference = parseReference(source, owner)
+  const known = Object.keys(config.providers ?? {})
+  if (!known.includes(reference.provider)) {
+    throw new SecretsError(
+      'PROVIDER_UNKNOWN',
+      `${owner} names the provider ${reference.provider}, which is not configured.${didYouMean(reference.provider, known)}`,
+      { hint: known.length > 0 ? `Configured: ${known.join(', ')}.` : 'Add it under `providers`.' },
+    )
+  }
+  const wrong = providers.get(reference.provider)?.validate?.(reference)
+  if (wrong !== undefined) {
+    throw new SecretsError('REFERENCE_INVALID', `Cannot use the reference of ${owner} (${source}): ${wrong}`)
+  }
+  return reference
+}
+
+/** Declared secrets behind those their templates need; names that nothing declares are mistakes. */
+function ordered(
+  declared: ReadonlyMap<string, DeclaredSecret>,
+  hasImports: boolean,
+): Map<string, DeclaredSecret> {
+  const needs = new Map<string, string[]>()
+  const problems: SecretsError[] = []
+  for (const [name, secret] of declared) {
+    const needed: string[] = []
+    for (const alias of aliasesOf(secret.template ?? [])) {
+      const owner = ownerOf(alias, (candidate) => declared.has(candidate))
+      if (owner !== undefined) needed.push(owner)
+      // An import may bring it; that is known only once it is read.
+      else if (!hasImports) problems.push(unknownAlias(name, alias, declared.keys()))
+    }
+    needs.set(name, needed)
+  }
+  throwProblems(problems, (count) => `${count} templates name secrets that are not declared:`)
+  return new Map(orderByNeeds(needs).map((name) => [name, declared.get(name)!]))
+}
+
+/** The template of `name` asks for something that is not there. */
+export function unknownAlias(name: string, alias: string, known: Iterable<string>): SecretsError {
+  return new SecretsError(
+    'TEMPLATE_INVALID',
+    `The template of ${name} names ${alias}, which is not declared.${didYouMean(alias, known)}`,
+    { hint: 'Declare it under `secrets`, or mend the name.' },
+  )
+}

@@ -1,0 +1,112 @@
+import { SecretsError } from '../errors.ts'
+import { didYouMean } from '../nearest.ts'
+
+/**
+ * The checks behind the types, for configuration that never met a type checker (JSON, JavaScript).
+ * Each rule is what the type says; `check` collects every mistake before anything is thrown.
+ */
+type Rule = { readonly expected: string; readonly test: (value: unknown) => boolean }
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+const rule = (expected: string, test: (value: unknown) => boolean): Rule => ({ expected, test })
+
+const text = rule('text', (value) => typeof value === 'string' && value !== '')
+const flag = rule('true or false', (value) => typeof value === 'boolean')
+const texts = rule(
+  'a list of texts',
+  (value) => Array.isArray(value) && value.every((item) => typeof item === 'string'),
+)
+const object = rule('an object', isObject)
+const oneOf = (...words: readonly string[]): Rule =>
+  rule(words.map((word) => `'${word}'`).join(' or '), (value) => words.includes(value as string))
+const or = (...rules: readonly Rule[]): Rule =>
+  rule(rules.map((each) => each.expected).join(' or '), (value) => rules.some((each) => each.test(value)))
+const disabled = rule('false', (value) => value === false)
+const milliseconds = rule(
+  'a number of milliseconds above 0',
+  (value) => typeof value === 'number' && value > 0,
+)
+const duration = rule(
+  "a duration (ms or '5m')",
+  (value) => typeof value === 'number' || typeof value === 'string',
+)
+const schema = rule('a Standard Schema', (value) => {
+  return (typeof value === 'object' || typeof value === 'function') && value !== null && '~standard' in value
+})
+
+const OVERLAY = { providers: object, import: texts, secrets: object, cache: or(object, disabled) }
+
+const CONFIG: Record<string, Rule> = {
+  ...OVERLAY,
+  client: texts,
+  server: oneOf('runtime', 'sealed'),
+  consumer: oneOf('client', 'server'),
+  environment: text,
+  profile: text,
+  profiles: object,
+  processEnv: flag,
+  replaceProcessEnv: flag,
+  scan: or(flag, object),
+  types: or(text, flag),
+  timeout: milliseconds,
+}
+const DECLARATION: Record<string, Rule> = {
+  from: text,
+  template: text,
+  mode: oneOf('plaintext', 'json'),
+  schema,
+  description: text,
+  ttl: duration,
+}
+const CACHE: Record<string, Rule> = { ttl: duration, maxStale: duration, directory: text }
+const SCAN: Record<string, Rule> = { exclude: texts }
+
+function check(value: unknown, owner: string, rules: Record<string, Rule>): SecretsError[] {
+  if (!isObject(value)) return [new SecretsError('CONFIG_INVALID', `${owner} must be an object.`)]
+  return Object.entries(value).flatMap(([key, item]) => {
+    const path = owner === '' ? key : `${owner}.${key}`
+    const expected = Object.hasOwn(rules, key) ? rules[key] : undefined
+    if (!expected) {
+      return new SecretsError(
+        'CONFIG_INVALID',
+        `${path} is not a setting.${didYouMean(key, Object.keys(rules))}`,
+        {
+          hint: `Known here: ${Object.keys(rules).join(', ')}.`,
+        },
+      )
+    }
+    if (item === undefined || expected.test(item)) return []
+    return new SecretsError('CONFIG_INVALID', `${path} must be ${expected.expected}.`)
+  })
+}
+
+/** @returns every mistake in the shape of a configuration; never a value of it. */
+export function checkShape(config: unknown): SecretsError[] {
+  const problems = check(config, '', CONFIG)
+  if (!isObject(config)) return problems
+  if (isObject(config.cache)) problems.push(...check(config.cache, 'cache', CACHE))
+  if (isObject(config.scan)) problems.push(...check(config.scan, 'scan', SCAN))
+  if (isObject(config.secrets)) {
+    for (const [name, declared] of Object.entries(config.secrets)) {
+      const owner = `secrets.${name}`
+      if (typeof declared === 'string' && declared !== '') continue
+      if (!isObject(declared)) {
+        problems.push(new SecretsError('CONFIG_INVALID', `${owner} must be a reference or an object.`))
+        continue
+      }
+      problems.push(...check(declared, owner, DECLARATION))
+      if ((declared.from === undefined) === (declared.template === undefined)) {
+        problems.push(
+          new SecretsError('CONFIG_INVALID', `${owner} needs exactly one of \`from\` and \`template\`.`),
+        )
+      }
+    }
+  }
+  if (isObject(config.profiles)) {
+    for (const [name, overlay] of Object.entries(config.profiles)) {
+      problems.push(...check(overlay, `profiles.${name}`, OVERLAY))
+    }
+  }
+  return problems
+}

@@ -1,0 +1,76 @@
+/**
+ * One sealed file or blob:
+ *
+ *     'USEC' | version 1 | purpose 1 | key id 8 | scope hash 32 | nonce 12 | ciphertext | tag 16
+ *
+ * AES-256-GCM with everything before the ciphertext as associated data. The nonce is 96 random bits
+ * for every sealing, as NIST SP 800-38D section 8.2.2 allows; its section 8.3 bounds one key to 2^32
+ * sealings, which one file rewritten every second reaches after 136 years.
+ */
+import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
+import { SecretsError } from '../errors.ts'
+import { PURPOSES, type SealKey, type SealLabel, scopeHash } from './keys.ts'
+
+const MAGIC = Buffer.from('USEC')
+const VERSION = 1
+const NONCE_BYTES = 12
+const TAG_BYTES = 16
+/** Offsets of the parts. */
+const PURPOSE = 5
+const KEY_ID = 6
+const SCOPE = 14
+const NONCE = 46
+const BODY = NONCE + NONCE_BYTES
+
+/** @param key derived for the same label. */
+export function seal(plain: Uint8Array, key: SealKey, label: SealLabel): Buffer {
+  const nonce = randomBytes(NONCE_BYTES)
+  const header = Buffer.concat([
+    MAGIC,
+    Uint8Array.of(VERSION, PURPOSES[label.purpose]),
+    key.id,
+    scopeHash(label.scope),
+    nonce,
+  ])
+  const cipher = createCipheriv('aes-256-gcm', key.secret, nonce, { authTagLength: TAG_BYTES })
+  cipher.setAAD(header)
+  return Buffer.concat([header, cipher.update(plain), cipher.final(), cipher.getAuthTag()])
+}
+
+/**
+ * Gives nothing before the tag has been verified.
+ * @throws SecretsError SEAL_BROKEN (not sealed by us, sealed for something else, damaged) or KEY_MISSING
+ * (sealed with another key). For no input does it throw anything else.
+ */
+export function open(sealed: Uint8Array, key: SealKey, label: SealLabel): Buffer {
+  const bytes = Buffer.from(sealed.buffer, sealed.byteOffset, sealed.byteLength)
+  if (!bytes.subarray(0, MAGIC.length).equals(MAGIC)) throw broken('it is not a sealed file')
+  if (bytes.length < BODY + TAG_BYTES) throw broken('it is cut off')
+  if (bytes[MAGIC.length] !== VERSION) throw broken('it has a format that this version does not know')
+  if (
+    bytes[PURPOSE] !== PURPOSES[label.purpose] ||
+    !bytes.subarray(SCOPE, NONCE).equals(scopeHash(label.scope))
+  )
+    throw broken('it was sealed for something else')
+  if (!bytes.subarray(KEY_ID, SCOPE).equals(key.id))
+    throw new SecretsError('KEY_MISSING', 'it was sealed with another key')
+  const tag = bytes.length - TAG_BYTES
+  const decipher = createDecipheriv('aes-256-gcm', key.secret, bytes.subarray(NONCE, BODY), {
+    authTagLength: TAG_BYTES,
+  })
+  decipher.setAAD(bytes.subarray(0, BODY))
+  decipher.setAuthTag(bytes.subarray(tag))
+  const plain = decipher.update(bytes.subarray(BODY, tag))
+  try {
+    decipher.final()
+  } catch {
+    throw broken('it is damaged or was changed')
+  }
+  // GCM is a stream: `final` verifies and has no bytes of its own.
+  return plain
+}
+
+/** Callers know the file and put its name before the reason. */
+function broken(reason: string): SecretsError {
+  return new SecretsError('SEAL_BROKEN', reason)
+}

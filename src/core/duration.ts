@@ -1,0 +1,31 @@
+import { SecretsError } from './errors.ts'
+import type { Duration } from './types.ts'
+
+const UNITS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
+
+/**
+ * @returns milliseconds
+ * @throws SecretsError `CONFIG_INVALID` for anything that is not a duration
+ */
+export function parseDuration(value: Duration, owner: string): number {
+  if (typeof value === 'number' && value >= 0) return value
+  const match = typeof value === 'string' ? /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(value) : null
+  if (match) return Number(match[1]) * UNITS[match[2] as keyof typeof UNITS]
+  throw new SecretsError('CONFIG_INVALID', `${owner} is not a duration.`, {
+    hint: "Give milliseconds or text like '30s', '5m', '12h', '7d'; Infinity for no end.",
+  })
+}
+
+/** `3 days`, `5 minutes`, `12 seconds`: how old something is, for a person. */
+export function formatAge(ms: number): string {
+  for (const [unit, word] of [
+    ['d', 'day'],
+    ['h', 'hour'],
+    ['m', 'minute'],
+  ] as const) {
+    const count = Math.floor(ms / UNITS[unit])
+    if (count >= 1) return `${count} ${word}${count === 1 ? '' : 's'}`
+  }
+  const seconds = Math.max(0, Math.round(ms / 1000))
+  return `${seconds} second${seconds === 1 ? '' : 's'}`
+}

@@ -1,0 +1,83 @@
+/** The few shapes of ESTree that reading an environment takes. Offsets are UTF-16. */
+export interface Node {
+  readonly type: string
+  readonly start: number
+  readonly end: number
+  readonly object?: Node
+  readonly property?: Node
+  readonly computed?: boolean
+  readonly name?: string
+  readonly value?: unknown
+  readonly key?: Node
+  readonly id?: Node
+  readonly init?: Node | null
+  readonly left?: Node
+  readonly right?: Node
+  readonly operator?: string
+  readonly argument?: Node
+  readonly properties?: readonly Node[]
+  readonly expressions?: readonly Node[]
+  readonly quasis?: readonly { readonly value: { readonly cooked: string | null } }[]
+  readonly meta?: Node
+}
+
+/** The text a node is known to be: a string literal or a template without holes. */
+function constantText(node: Node | undefined): string | undefined {
+  if (node?.type === 'Literal' && typeof node.value === 'string') return node.value
+  if (node?.type === 'TemplateLiteral' && node.expressions?.length === 0)
+    return node.quasis?.[0]?.value.cooked ?? undefined
+  return undefined
+}
+
+/** The key of a member access or a pattern's property, when it is known. */
+export function propertyName(node: Node, part: 'property' | 'key' = 'property'): string | undefined {
+  const key = node[part]
+  return node.computed || key?.type !== 'Identifier' ? constantText(key) : key.name
+}
+
+function isMember(node: Node | undefined, name: string): node is Node & { readonly object: Node } {
+  return node?.type === 'MemberExpression' && propertyName(node) === name
+}
+
+/** `import.meta.env`, in any spelling of its members. */
+export function isMetaEnv(node: Node): boolean {
+  return isMember(node, 'env') && node.object.type === 'MetaProperty' && node.object.meta?.name === 'import'
+}
+
+/** `process.env`. Whether `process` is the real one is the caller's to know. */
+export function isProcessEnv(node: Node): boolean {
+  return isMember(node, 'env') && node.object.type === 'Identifier' && node.object.name === 'process'
+}
+
+/** Whether a computed key could turn out to be one of the names: its constant beginning fits one. */
+export function couldName(key: Node | undefined, names: Iterable<string>): boolean {
+  const start = constantStart(key)
+  for (const name of names) if (name.startsWith(start)) return true
+  return false
+}
+
+function constantStart(key: Node | undefined): string {
+  if (key?.type === 'TemplateLiteral') return key.quasis?.[0]?.value.cooked ?? ''
+  if (key?.type === 'BinaryExpression' && key.operator === '+')
+    return constantText(key.left) ?? constantStart(key.left)
+  return ''
+}
+
+/** Whether the node above writes to the one below instead of reading it. */
+export function isWrite(above: Node | undefined, below: Node): boolean {
+  switch (above?.type) {
+    case 'AssignmentExpression':
+    case 'ForInStatement':
+    case 'ForOfStatement':
+    case 'AssignmentPattern':
+      return above.left === below
+    case 'UpdateExpression':
+    case 'RestElement':
+    case 'ArrayPattern':
+      return true
+    case 'UnaryExpression':
+      return above.operator === 'delete'
+    default:
+      return false
+  }
+}

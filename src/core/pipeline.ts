@@ -1,0 +1,141 @@
+import { type CacheEntry, openCache, type SecretCache } from './cache/index.ts'
+import { type ResolvedConfig, type ResolveOptions, resolveConfig } from './config/resolve.ts'
+import { formatAge } from './duration.ts'
+import { type FetchOptions, fetchDocuments } from './fetch.ts'
+import { consoleLogger, type Logger } from './log.ts'
+import { planReads, type Read, settle } from './reads.ts'
+import type { Snapshot } from './snapshot.ts'
+import type { ReadResult } from './types.ts'
+import { userAgent } from './user-agent.ts'
+import { resolveValues } from './values.ts'
+
+export interface SecretsOptions extends ResolveOptions {
+  /** Where warnings go. Default: the standard error. */
+  logger?: Logger
+}
+
+export interface LoadOptions {
+  /** Asks the providers even where the cache is fresh. */
+  refresh?: boolean
+}
+
+/** The configured secrets of one environment and profile. */
+export interface Secrets {
+  readonly config: ResolvedConfig
+  /**
+   * Resolves every declared secret: from the cache where it is fresh, else from the providers.
+   * Concurrent calls are one. @throws SecretsError with every problem at once
+   */
+  load(options?: LoadOptions): Promise<Snapshot>
+  /** Gives back sockets and timers. */
+  close(): Promise<void>
+}
+
+/**
+ * config → references → cache → providers → snapshot. The stages behind it (policy, exposure, scan) belong
+ * to whom the values are for, and start from the snapshot.
+ *
+ * @throws SecretsError when the configuration or the policy is wrong; nothing has been fetched then
+ */
+export async function createSecrets(options: SecretsOptions = {}): Promise<Secrets> {
+  const { logger = consoleLogger, ...rest } = options
+  const config = await resolveConfig(rest)
+  const cache = config.cache === false ? undefined : openCacheOf(config, logger)
+  let loading: Promise<Snapshot> | undefined
+  return {
+    config,
+    load: (how = {}) => {
+      loading ??= loadSnapshot(config, cache, logger, how).finally(() => {
+        loading = undefined
+      })
+      return loading
+    },
+    close: async () => {
+      await Promise.all([...config.providers.values()].map((provider) => provider.close?.()))
+    },
+  }
+}
+
+async function loadSnapshot(
+  config: ResolvedConfig,
+  cache: SecretCache | undefined,
+  logger: Logger,
+  how: LoadOptions,
+): Promise<Snapshot> {
+  const now = Date.now()
+  const reads = planReads(config)
+  const cached = reads.some((read) => read.cacheKey !== undefined) ? await cache?.read() : undefined
+  const isFresh = (read: Read): boolean => {
+    const entry = read.cacheKey === undefined ? undefined : cached?.get(read.cacheKey)
+    return entry !== undefined && !how.refresh && now - entry.fetchedAt < read.ttl
+  }
+  const missing = reads.filter((read) => !isFresh(read))
+  logger.debug(`${reads.length - missing.length} of ${reads.length} references are fresh in the cache`)
+  const documents: ReadonlyMap<string, ReadResult> =
+    missing.length === 0
+      ? new Map()
+      : await fetchDocuments(
+          missing.map((read) => read.reference),
+          fetchOptions(config, logger),
+        )
+  const settled = settle(reads, {
+    cached,
+    documents,
+    isFresh,
+    now,
+    maxStale: config.cache ? config.cache.maxStale : 0,
+  })
+  if (cache && settled.changes.size > 0) await store(cache, settled.changes, logger)
+  if (settled.stale) {
+    const { provider, age, count, why } = settled.stale
+    logger.warn(
+      `${why} Using ${count} cached value${count === 1 ? '' : 's'} from ${provider}, ${formatAge(age)} old.`,
+    )
+  }
+  return resolveValues(config, settled.values)
+}
+
+/** A cache that cannot be written costs speed and offline work, never the build. */
+async function store(
+  cache: SecretCache,
+  changes: ReadonlyMap<string, CacheEntry | undefined>,
+  logger: Logger,
+): Promise<void> {
+  try {
+    await cache.update((entries) => {
+      for (const [key, entry] of changes) {
+        if (entry === undefined) entries.delete(key)
+        else entries.set(key, entry)
+      }
+    })
+  } catch (error) {
+    logger.warn(`The cache was not written: ${error instanceof Error ? error.message : 'unknown error'}`)
+  }
+}
+
+function openCacheOf(config: ResolvedConfig, logger: Logger): SecretCache {
+  const directory = config.cache ? config.cache.directory : undefined
+  return openCache({
+    root: config.root,
+    profile: config.profile,
+    environment: config.environment,
+    ...(directory ? { directory } : {}),
+    warn: (message) => logger.warn(message),
+  })
+}
+
+/** What every provider call is told. */
+export function fetchOptions(config: ResolvedConfig, logger: Logger): FetchOptions {
+  return {
+    providers: config.providers,
+    timeout: config.timeout,
+    context: {
+      root: config.root,
+      environment: config.environment,
+      profile: config.profile,
+      concurrency: 16,
+      userAgent: userAgent(),
+      debug: (message) => logger.debug(message),
+    },
+  }
+}

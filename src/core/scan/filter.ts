@@ -1,0 +1,79 @@
+/** Called with the index of a needle and where it begins. */
+export type Hit = (needle: number, start: number) => void
+
+const HASH_BITS = 17
+const HASH_MASK = (1 << HASH_BITS) - 1
+const BLOCK = 3
+/** Wider windows fill the shift table faster than they lengthen the steps. */
+const WIDEST = 24
+
+/**
+ * Finds many byte strings in one walk, after Wu and Manber: a table says for every block of three bytes
+ * how far the walk may jump because no needle can end before. Only where it says 0 are bytes compared.
+ *
+ * Every needle is represented by a window from its middle, as long as the shortest needle: the beginnings
+ * of secrets are alike (`sk_live_`, `postgres://`, `-----BEGIN`), their middles are not.
+ */
+export class NeedleFilter {
+  readonly #needles: readonly Uint8Array[]
+  /** Where a needle's window ends, inside the needle. */
+  readonly #windowEnd: Int32Array
+  readonly #shift: Uint8Array = new Uint8Array(HASH_MASK + 1)
+  /** The needles whose window ends with a block: a chain through `#next`, -1 at its end. */
+  readonly #first: Int32Array = new Int32Array(HASH_MASK + 1).fill(-1)
+  readonly #next: Int32Array
+  readonly #width: number
+
+  /** @param needles at least three bytes each; eight or more for speed. */
+  constructor(needles: readonly Uint8Array[]) {
+    this.#needles = needles
+    this.#width = needles.reduce((width, needle) => Math.min(width, needle.length), WIDEST)
+    this.#windowEnd = new Int32Array(needles.length)
+    this.#next = new Int32Array(needles.length).fill(-1)
+    this.#shift.fill(this.#width - BLOCK + 1)
+    for (const [index, needle] of needles.entries()) this.#add(index, needle)
+  }
+
+  #add(index: number, needle: Uint8Array): void {
+    const start = (needle.length - this.#width) >> 1
+    const end = start + this.#width
+    for (let at = start + BLOCK; at <= end; at++) {
+      const hash = ((needle[at - 3]! << 10) ^ (needle[at - 2]! << 5) ^ needle[at - 1]!) & HASH_MASK
+      this.#shift[hash] = Math.min(this.#shift[hash]!, end - at)
+      if (at < end) continue
+      this.#next[index] = this.#first[hash]!
+      this.#first[hash] = index
+    }
+    this.#windowEnd[index] = end
+  }
+
+  /** Reports every occurrence of every needle in the first `length` bytes, overlapping ones too. */
+  search(bytes: Uint8Array, length: number, hit: Hit): void {
+    if (this.#needles.length === 0) return
+    const shift = this.#shift
+    let at = this.#width - 1
+    while (at < length) {
+      const hash = ((bytes[at - 2]! << 10) ^ (bytes[at - 1]! << 5) ^ bytes[at]!) & HASH_MASK
+      const step = shift[hash]!
+      if (step !== 0) {
+        at += step
+        continue
+      }
+      for (let index = this.#first[hash]!; index !== -1; index = this.#next[index]!) {
+        const start = at + 1 - this.#windowEnd[index]!
+        if (start >= 0 && this.#equals(index, bytes, start, length)) hit(index, start)
+      }
+      at++
+    }
+  }
+
+  #equals(index: number, bytes: Uint8Array, start: number, length: number): boolean {
+    const needle = this.#needles[index]!
+    if (start + needle.length > length) return false
+    // Backwards from the window's end, where the block is known to agree and a difference shows soonest.
+    const middle = this.#windowEnd[index]!
+    for (let at = middle - 1; at >= 0; at--) if (needle[at] !== bytes[start + at]) return false
+    for (let at = middle; at < needle.length; at++) if (needle[at] !== bytes[start + at]) return false
+    return true
+  }
+}

@@ -1,0 +1,80 @@
+import { reasonNotToScan } from './common.ts'
+import { embeddedIn } from './embedded.ts'
+import { NeedleFilter } from './filter.ts'
+import { needlesOf } from './needles.ts'
+import { type Match, nameWithout, toFindings } from './report.ts'
+import type { Finding, Scanner, ScanValue, Unscannable } from './types.ts'
+import { UnescapedView } from './view.ts'
+
+export { type FolderScan, type ScanFolderOptions, type ScanProblem, scanFolder } from './files.ts'
+export { formatFindings } from './report.ts'
+export type { Encoding, Finding, Scanner, ScanValue, Unscannable } from './types.ts'
+
+/** A map in a module in an `eval` is two deep. */
+const DEEPEST = 3
+
+/** Places of one form of a value that are followed up, in each pass: far more than are reported. */
+const MOST_HITS = 50
+
+/**
+ * Prepares the search for values: once for many files.
+ * @param values values that must not be found; the same value may have several names.
+ */
+export function createScanner(values: Iterable<ScanValue>): Scanner {
+  const unscannable: Unscannable[] = []
+  const scannable: ScanValue[] = []
+  for (const value of values) {
+    const reason = reasonNotToScan(value.text)
+    if (reason === undefined) scannable.push(value)
+    else unscannable.push({ name: value.name, reason })
+  }
+  const needles = needlesOf(scannable)
+  const filter = new NeedleFilter(needles.map((needle) => needle.bytes))
+  const view = new UnescapedView(filter, needles)
+
+  const matchesIn = (bytes: Uint8Array): Match[] => {
+    const matches: Match[] = []
+    const raw = new Map<number, number>()
+    filter.search(bytes, bytes.length, (index, start) => {
+      if (!underLimit(raw, index)) return
+      const { owners, bytes: form } = needles[index]!
+      for (const owner of owners) matches.push({ ...owner, start, end: start + form.length })
+    })
+    const undone = new Map<number, number>()
+    const wanted = (index: number) => needles[index]!.text && (undone.get(index) ?? 0) < MOST_HITS
+    view.search(bytes, wanted, (index, start, end, escaping) => {
+      undone.set(index, (undone.get(index) ?? 0) + 1)
+      for (const { name, encoding } of needles[index]!.owners)
+        matches.push({ name, encoding: encoding === 'plain' ? escaping : encoding, start, end })
+    })
+    return matches
+  }
+
+  const scanAt = (bytes: Uint8Array, asset: string, depth: number): Finding[] => {
+    const findings = toFindings(matchesIn(bytes), bytes, asset)
+    if (depth === DEEPEST) return findings
+    for (const inner of embeddedIn(bytes))
+      findings.push(...scanAt(inner.bytes, `${asset} (${inner.label})`, depth + 1))
+    return findings
+  }
+
+  return {
+    unscannable,
+    scan(bytes, asset) {
+      if (needles.length === 0) return []
+      const inName = matchesIn(Buffer.from(asset))
+      const safe = nameWithout(inName, asset)
+      const names = new Set(inName.map((match) => match.name))
+      const named = [...names].map(
+        (name): Finding => ({ name, asset: safe, line: 1, column: 1, encoding: 'file name' }),
+      )
+      return [...named, ...scanAt(bytes, safe, 0)]
+    },
+  }
+}
+
+function underLimit(counts: Map<number, number>, index: number): boolean {
+  const count = counts.get(index) ?? 0
+  counts.set(index, count + 1)
+  return count < MOST_HITS
+}

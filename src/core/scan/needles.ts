@@ -1,0 +1,91 @@
+import type { Encoding, ScanValue } from './types.ts'
+
+/** A byte string to look for, and what it would mean to find it. */
+export interface Needle {
+  readonly bytes: Uint8Array
+  /** Who is found when it is: several values may share a form. */
+  readonly owners: { readonly name: string; readonly encoding: Encoding }[]
+  /** Whether it is text that a minifier, JSON or HTML may have escaped. */
+  text: boolean
+}
+
+/** Shorter lines and tokens of a value stand for nothing on their own. */
+const SHORTEST_PART = 16
+
+/** `-----BEGIN PRIVATE KEY-----`, brackets, and `key: value`, `"key": value`, `KEY=value`. */
+const STRUCTURE = /^-----|^[-{}[\]()]|^["'\w.-]+\s*[:=]\s*[^\s=]/
+
+/** Every form in which the values are looked for, each form once. */
+export function needlesOf(values: readonly ScanValue[]): Needle[] {
+  const needles = new Map<string, Needle>()
+  const add = (name: string, encoding: Encoding, bytes: Uint8Array, text = false) => {
+    const key = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1')
+    const known = needles.get(key)
+    if (known === undefined) needles.set(key, { bytes, owners: [{ name, encoding }], text })
+    else {
+      known.text ||= text
+      // The first encoding that is tried is the plainest.
+      if (!known.owners.some((owner) => owner.name === name)) known.owners.push({ name, encoding })
+    }
+  }
+  for (const { name, text } of values) {
+    const whole = text.trim()
+    for (const form of lineEndings(whole)) {
+      const bytes = Buffer.from(form)
+      add(name, 'plain', bytes, true)
+      addBase64(bytes, (encoding, needle) => add(name, encoding, needle, true))
+      for (const hex of [bytes.toString('hex'), bytes.toString('hex').toUpperCase()])
+        add(name, 'hex', Buffer.from(hex))
+      // What escapes with `%` is undone by the unescaped view, except for a form's plus signs.
+      if (form.includes(' ')) add(name, 'percent', Buffer.from(form.replaceAll(' ', '+')), true)
+      const wide = Buffer.from(form, 'utf16le')
+      add(name, 'utf-16', wide)
+      add(name, 'utf-16', Buffer.from(wide).swap16())
+      add(name, 'byte list', Buffer.from(bytes.join(',')))
+      add(name, 'reversed', Buffer.from([...form].reverse().join('')), true)
+    }
+    for (const part of partsOf(whole)) {
+      const bytes = Buffer.from(part)
+      add(name, 'pem line', bytes, true)
+      addBase64(bytes, (encoding, needle) => add(name, encoding, needle, true))
+    }
+  }
+  return [...needles.values()]
+}
+
+/** A value of several lines, as it is, and with the line ends that a template literal or a form gives it. */
+function lineEndings(text: string): Set<string> {
+  const unix = text.replaceAll('\r\n', '\n')
+  return new Set([text, unix, unix.replaceAll('\n', '\r\n')])
+}
+
+/**
+ * The characters that the value's own bits decide wholly, for each place it can have inside a longer text
+ * (after 0, 1 or 2 bytes of a group of three).
+ */
+function addBase64(bytes: Uint8Array, add: (encoding: Encoding, needle: Uint8Array) => void): void {
+  for (const before of [0, 1, 2]) {
+    const bits = (before + bytes.length) * 8
+    const encoded = Buffer.concat([Buffer.alloc(before), bytes]).toString('base64')
+    const inner = encoded.slice(Math.ceil((before * 8) / 6), Math.floor(bits / 6))
+    add('base64', Buffer.from(inner))
+    add('base64url', Buffer.from(inner.replaceAll('+', '-').replaceAll('/', '_')))
+  }
+}
+
+/**
+ * Lines of a value that has several, which would be a leak on their own: free text, and the opaque tokens
+ * of structured text (a key in PEM, in JSON, in a kubeconfig). Not what every such document holds.
+ */
+function partsOf(text: string): Set<string> {
+  // A key in an environment variable often has its line ends written as `\n`.
+  const lines = text
+    .replaceAll('\\n', '\n')
+    .replaceAll('\\r', '')
+    .split(/[\r\n]+/)
+  if (lines.length === 1) return new Set()
+  const free = lines.map((line) => line.trim()).filter((line) => !STRUCTURE.test(line))
+  const tokens = lines.flatMap((line) => line.match(/[A-Za-z0-9+/_-]+={0,2}/g) ?? [])
+  const opaque = tokens.filter((token) => /\d/.test(token) && /[a-z]/.test(token) && /[A-Z]/.test(token))
+  return new Set([...free, ...opaque].filter((part) => part.length >= SHORTEST_PART))
+}

@@ -1,0 +1,81 @@
+import { inspect } from 'node:util'
+import type { RawValue } from './extract.ts'
+import { Secret } from './redact.ts'
+import type { Json } from './types.ts'
+
+/** Where a value came from. */
+export type SecretSource = 'provider' | 'cache' | 'process.env' | 'template'
+
+/** What may be told of a secret. */
+export interface SecretMeta {
+  readonly name: string
+  readonly source: SecretSource
+  /** The key under `providers`; absent for templates and `process.env`. */
+  readonly provider: string | undefined
+  /** The reference as written in the configuration. */
+  readonly reference: string | undefined
+  readonly version: string | undefined
+  /** Unix time in ms at which the value was read from its provider. */
+  readonly fetchedAt: number | undefined
+  /** Whether the value is older than its `ttl` because the provider could not be reached. */
+  readonly stale: boolean
+  /** `json`: the text is a JSON document, or what a schema made of the value. */
+  readonly kind: 'text' | 'json'
+}
+
+/** All secrets of one environment and profile, resolved at one moment. */
+export class Snapshot {
+  readonly environment: string
+  readonly profile: string | undefined
+  readonly #entries: ReadonlyMap<string, SnapshotEntry>
+
+  constructor(environment: string, profile: string | undefined, entries: ReadonlyMap<string, SnapshotEntry>) {
+    this.environment = environment
+    this.profile = profile
+    this.#entries = entries
+  }
+
+  /** Every top-level name, sorted. Dot keys of JSON secrets are reached by `get`. */
+  names(): string[] {
+    return [...this.#entries.keys()].sort()
+  }
+
+  /** The secret of that name, or of that dot key (`db.username`) of a JSON secret. */
+  get(name: string): Secret | undefined {
+    return this.#entries.get(name)?.secret ?? this.#part(name)
+  }
+
+  #part(name: string): Secret | undefined {
+    for (let dot = name.lastIndexOf('.'); dot > 0; dot = name.lastIndexOf('.', dot - 1)) {
+      const entry = this.#entries.get(name.slice(0, dot))
+      const found = entry?.parts?.(name.slice(dot + 1))
+      if (found !== undefined) return new Secret(name, found.text)
+    }
+    return undefined
+  }
+
+  meta(name: string): SecretMeta | undefined {
+    return this.#entries.get(name)?.meta
+  }
+
+  toJSON(): string[] {
+    return this.names()
+  }
+
+  [inspect.custom](): string {
+    return `Snapshot(${this.environment}: ${this.names().join(', ')})`
+  }
+}
+
+export interface SnapshotEntry {
+  readonly secret: Secret
+  readonly meta: SecretMeta
+  /** Reads a dot path of a JSON secret. */
+  readonly parts?: (path: string) => RawValue | undefined
+}
+
+/** The value that code gets: text as it is, anything else out of its JSON text. */
+export function codeValue(snapshot: Snapshot, name: string): Json {
+  const text = snapshot.get(name)!.reveal()
+  return snapshot.meta(name)?.kind === 'json' ? (JSON.parse(text) as Json) : text
+}

@@ -1,0 +1,211 @@
+import type { StandardSchemaV1 } from '@standard-schema/spec'
+import type { SecretsError } from './errors.ts'
+
+/** What JSON can say. */
+export type Json = string | number | boolean | null | readonly Json[] | JsonObject
+export interface JsonObject {
+  readonly [key: string]: Json
+}
+
+/** Which graph a module belongs to. What cannot be proved to be a server is a client. */
+export type Consumer = 'client' | 'server'
+
+/** Where one value lives: `provider:path[?options][#field]`, decoded. */
+export interface Reference {
+  /** The key under `providers`. */
+  readonly provider: string
+  readonly path: string
+  /** `?version=3`, `?stage=AWSPREVIOUS`; sorted by name. */
+  readonly options: Readonly<Record<string, string>>
+  /** A key of the document, or a dot path into it. */
+  readonly field: string | undefined
+  /** The reference as it was written. */
+  readonly source: string
+}
+
+// --- the provider interface -------------------------------------------------------------------
+
+/** One document to read: a KV secret, one AWS secret, one variable. Fields are taken out by the core. */
+export interface ReadRequest {
+  readonly path: string
+  readonly options: Readonly<Record<string, string>>
+}
+
+/** A document that is there. */
+export interface SecretDocument {
+  /** Text, bytes, or the object that the place itself holds as an object. */
+  readonly value: string | Uint8Array | JsonObject
+  /** The provider's own stamp for this content; equal stamps mean equal content. */
+  readonly version?: string | undefined
+}
+
+/**
+ * The answer to one request. `undefined`: it is certain that there is nothing there.
+ * A `SecretsError`: this one could not be known (denied, deleted, malformed), the others could.
+ */
+export type ReadResult = SecretDocument | undefined | SecretsError
+
+/** What a provider is told at each call. */
+export interface ProviderContext {
+  /** The key under `providers`, for messages. */
+  readonly name: string
+  /** The folder of the configuration, absolute. Relative files are relative to it. */
+  readonly root: string
+  readonly environment: string
+  readonly profile: string | undefined
+  /** Aborts when the deadline over all tries has passed or the caller has gone. */
+  readonly signal: AbortSignal
+  /** How many requests may be under way at once. */
+  readonly concurrency: number
+  /** `unplugin-secrets/1.2.3 (node 20.19.0)`, to be sent where the protocol has a place for it. */
+  readonly userAgent: string
+  /** Names and counts only, for `DEBUG=unplugin-secrets`. */
+  debug(message: string): void
+}
+
+/** One line of `secrets doctor`. */
+export interface CheckResult {
+  /** What was looked at: `reachable`, `logged in`, `read vault:myapp/db`. */
+  readonly label: string
+  readonly ok: boolean
+  /** What was found. */
+  readonly detail?: string | undefined
+  /** What mends it, when it is not ok. */
+  readonly hint?: string | undefined
+}
+
+export interface WriteRequest {
+  readonly path: string
+  /** Only these environments' override where the place keeps several; absent: the shared value. */
+  readonly environment?: string | undefined
+  readonly value: string
+}
+
+/** A name in a place, with what may be shown of it. */
+export interface ListEntry {
+  readonly path: string
+  readonly version?: string | undefined
+  /** Unix time in ms of the last change. */
+  readonly updatedAt?: number | undefined
+  /** The environment that an override belongs to. */
+  readonly environment?: string | undefined
+}
+
+/**
+ * A place that holds secrets. Abilities that a place lacks are absent methods, not throwing ones.
+ * Making one is free: no import, no file, no connection before the first call.
+ */
+export interface Provider {
+  /** `vault`, `aws`, `local`, …, or the name of a third party's. */
+  readonly type: string
+  /** Where it points, for messages and `doctor`: an address, a region, a file. Never a credential. */
+  readonly location: string
+  /**
+   * The settings that make the same provider again, without credentials. They travel in the manifest
+   * of a built server, so a provider without them can only be handed values at run time.
+   */
+  readonly settings?: JsonObject | undefined
+  /** Default `ttl` for this provider's values, as in `cache.ttl`. */
+  readonly ttl?: Duration | undefined
+  /** Whether the process itself is the place (`env`) or a file beside the config (`dotenv`, `local`): never cached. */
+  readonly cached?: boolean | undefined
+  /** Whether `{{vault:NAME}}` inside its values is filled in (`dotenv`). */
+  readonly templates?: boolean | undefined
+  /** Whether `import: ['provider:*']` may ask for everything there (`local`, `dotenv`). */
+  readonly importAll?: boolean | undefined
+  /**
+   * Looks at a reference before the network is touched.
+   * @returns what is wrong with it, or `undefined`.
+   */
+  validate?(reference: Reference): string | undefined
+  /**
+   * Reads many documents; the answers stand in the order of the requests. Does not retry: the core
+   * does, within one deadline.
+   * @throws SecretsError when none of them could be known (unreachable, not logged in).
+   */
+  read(requests: readonly ReadRequest[], context: ProviderContext): Promise<readonly ReadResult[]>
+  /** What is there below a path. */
+  list?(path: string, context: ProviderContext): Promise<readonly ListEntry[]>
+  write?(request: WriteRequest, context: ProviderContext): Promise<void>
+  /** @returns whether there was something to remove. */
+  remove?(request: Omit<WriteRequest, 'value'>, context: ProviderContext): Promise<boolean>
+  /** Diagnosis for `doctor`: reachable, logged in, each request readable. Never throws for what it finds. */
+  check?(requests: readonly ReadRequest[], context: ProviderContext): Promise<readonly CheckResult[]>
+  /** Gives back sockets, timers and leases. */
+  close?(): Promise<void>
+}
+
+/** A provider as plain data, for `secrets.config.json` and a server's manifest. */
+export interface ProviderDescription {
+  readonly type: string
+  readonly [option: string]: Json | undefined
+}
+
+// --- configuration ----------------------------------------------------------------------------
+
+/** Milliseconds, or text such as `'30s'`, `'5m'`, `'7d'`; `Infinity` never ends. */
+export type Duration = number | `${number}${'ms' | 's' | 'm' | 'h' | 'd'}`
+
+export interface SecretDeclaration {
+  /** The reference; this or `template`. */
+  from?: string
+  /** Text with `{{vault:NAME}}` or `{{vault:NAME.key}}` for other declared secrets. */
+  template?: string
+  /**
+   * `plaintext` (default): the value is text. `json`: the value is a JSON document, whose parts are
+   * also there under dot keys (`db.username`).
+   */
+  mode?: 'plaintext' | 'json'
+  /** Any Standard Schema (zod, valibot, arktype). One that accepts `undefined` makes the secret optional. */
+  schema?: StandardSchemaV1
+  /** Becomes the doc comment of the generated type. */
+  description?: string
+  /** Overrides the provider's and the cache's `ttl`. */
+  ttl?: Duration
+}
+
+export interface CacheOptions {
+  /** How long a value counts as fresh. Default `'5m'`. `Infinity`: refreshed by hand only. */
+  ttl?: Duration
+  /** How old a value may be when the provider cannot be reached. Default `'7d'`. */
+  maxStale?: Duration
+  /** Where the sealed files live. Default: the user's cache folder. Never inside the project. */
+  directory?: string
+}
+
+export interface ScanOptions {
+  /** Globs of emitted files that are not looked at. Default none. */
+  exclude?: string[]
+}
+
+/** What a profile may change: another account, cluster or region. */
+export interface ProfileOverlay {
+  providers?: Record<string, Provider | ProviderDescription>
+  import?: string[]
+  secrets?: Record<string, string | SecretDeclaration>
+  cache?: CacheOptions | false
+}
+
+export interface SecretsConfig extends ProfileOverlay {
+  /** The only names that a browser may see. Default none. */
+  client?: string[]
+  /** How a server gets its values: asked for at start, or one sealed blob in the bundle. Default `'runtime'`. */
+  server?: 'runtime' | 'sealed'
+  /** Which graph this build is, only where a bundler cannot tell. */
+  consumer?: Consumer
+  /** Default: `--env`, the bundler's mode, `NODE_ENV`, `development`. */
+  environment?: string
+  /** The active profile. Default: `SECRETS_PROFILE`, else none. */
+  profile?: string
+  profiles?: Record<string, ProfileOverlay>
+  /** Whether a variable of the same name in `process.env` takes the place of a provider's value. Default `true`. */
+  processEnv?: boolean
+  /** Whether `process.env.NAME` in source code means the secret too. Default `false`. */
+  replaceProcessEnv?: boolean
+  /** Whether, and of what, every emitted client file is scanned. Default `true`. */
+  scan?: boolean | ScanOptions
+  /** Where the generated types go, relative to the root; `false`: nowhere. Default `src/secrets-env.d.ts`, or beside the config. */
+  types?: string | boolean
+  /** The deadline over all tries of one fetch, in ms. Default 15,000. */
+  timeout?: number
+}

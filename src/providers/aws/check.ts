@@ -1,0 +1,81 @@
+import { SecretsError, type SecretsErrorCode } from '../../core/errors.ts'
+import type { CheckResult, ProviderContext, ReadRequest, ReadResult } from '../../core/types.ts'
+import { type AwsOptions, knownEndpoint } from './options.ts'
+import { type BatchMemory, readSecrets } from './read.ts'
+import type { Session } from './session.ts'
+
+/** Errors that only somebody who was reached can give. */
+const REACHED: ReadonlySet<SecretsErrorCode> = new Set([
+  'LOGIN_REFUSED',
+  'TOKEN_INVALID',
+  'PERMISSION_DENIED',
+  'RATE_LIMITED',
+])
+
+/** The lines of `doctor`: credentials, region, endpoint, login, then every reference. */
+export async function checkProvider(
+  session: Session,
+  options: AwsOptions,
+  requests: readonly ReadRequest[],
+  context: ProviderContext,
+): Promise<readonly CheckResult[]> {
+  const results: CheckResult[] = []
+  const identity = await caught(session.identify(context))
+  if (identity instanceof SecretsError) return [failed('credentials', identity)]
+  const until = identity.expires ? `, valid until ${identity.expires.toISOString()}` : ''
+  results.push({ label: 'credentials', ok: true, detail: `found in ${identity.source}${until}` })
+  results.push({ label: 'region', ok: true, detail: identity.region })
+
+  const listed = await caught(
+    session.call(context, { action: 'ListSecrets' }, (api, call) => api.listSecrets({ MaxResults: 1 }, call)),
+  )
+  const problem = listed instanceof SecretsError ? listed : undefined
+  if (problem && !REACHED.has(problem.code)) return [...results, failed('reachable', problem)]
+  results.push({ label: 'reachable', ok: true, detail: knownEndpoint(options) })
+  if (problem && problem.code !== 'PERMISSION_DENIED') return [...results, failed('logged in', problem)]
+  results.push({
+    label: 'logged in',
+    ok: true,
+    detail: problem && 'without secretsmanager:ListSecrets, which only secrets list needs',
+  })
+  if (requests.length === 0) return results
+
+  const memory: BatchMemory = { denied: false }
+  const read = await caught(readSecrets(session, memory, requests, context))
+  requests.forEach((request, index) => {
+    const result = read instanceof SecretsError ? read : read[index]
+    results.push(readLine(`read ${context.name}:${request.path}`, result, identity.region))
+  })
+  if (memory.denied)
+    results.push({
+      label: 'batches',
+      ok: true,
+      detail: 'BatchGetSecretValue is not allowed: one request a secret instead of one for twenty',
+      hint: 'Allow secretsmanager:BatchGetSecretValue on *.',
+    })
+  return results
+}
+
+function readLine(label: string, result: ReadResult, region: string): CheckResult {
+  if (result instanceof SecretsError) return failed(label, result)
+  if (result) return { label, ok: true, detail: result.version && `version ${result.version}` }
+  return {
+    label,
+    ok: false,
+    detail: `there is none of this name in ${region}`,
+    hint: 'Check the name and the region; the stage or version asked for may not exist.',
+  }
+}
+
+function failed(label: string, error: SecretsError): CheckResult {
+  return { label, ok: false, detail: error.message, hint: error.hint }
+}
+
+async function caught<T>(work: Promise<T>): Promise<T | SecretsError> {
+  try {
+    return await work
+  } catch (error) {
+    if (error instanceof SecretsError) return error
+    throw error
+  }
+}

@@ -1,0 +1,107 @@
+import { SecretsError } from '../../core/errors.ts'
+import { documentKey } from '../../core/reference.ts'
+import type { CheckResult, ProviderContext, ReadRequest } from '../../core/types.ts'
+import { readDocuments } from './documents.ts'
+import type { Engines } from './engines.ts'
+import { bodyOf, errorOf, SEALED_HINT } from './errors.ts'
+import type { Session } from './session.ts'
+
+/** Text of the other side that is shown only when it looks like what it should be. */
+const plain = (value: unknown, pattern: RegExp): string | undefined =>
+  typeof value === 'string' && pattern.test(value) ? value : undefined
+
+/** What `doctor` shows, in the order in which things are needed; ends where the rest could not be known. */
+export async function checkVault(
+  requests: readonly ReadRequest[],
+  session: Session,
+  engines: Engines,
+  context: ProviderContext,
+): Promise<readonly CheckResult[]> {
+  const { url, tls } = session.options
+  const results: CheckResult[] = []
+  if (url.startsWith('https:') && !tls.verify)
+    results.push({
+      label: 'certificate verified',
+      ok: false,
+      detail: 'tls.verify is false: anyone on the way can read the secrets',
+      hint: 'Name the authority with tls.caFile or VAULT_CACERT and remove tls.verify.',
+    })
+  const steps: [label: string, step: () => Promise<CheckResult[]>][] = [
+    ['reachable', async () => [await checkHealth(session, context)]],
+    ['logged in', async () => [await checkLogin(session, context)]],
+    ['read', () => checkReads(requests, session, engines, context)],
+  ]
+  for (const [label, step] of steps) {
+    try {
+      results.push(...(await step()))
+    } catch (error) {
+      if (!(error instanceof SecretsError)) throw error
+      results.push({ label, ok: false, detail: error.message, hint: error.hint })
+    }
+    if (label !== 'read' && !results.at(-1)!.ok) break
+  }
+  return results
+}
+
+async function checkHealth(session: Session, context: ProviderContext): Promise<CheckResult> {
+  const { url } = session.options
+  const answer = await session.readPublic('sys/health', context)
+  const { version: given } = bodyOf(answer) as { version?: unknown }
+  const version = plain(given, /^[\w.+-]{1,40}$/)
+  const server = `${url}${version ? `, version ${version}` : ''}`
+  const state = { 200: 'active', 429: 'standby', 473: 'performance standby' }[answer.status]
+  if (state) return { label: 'reachable', ok: true, detail: `${server}, ${state}` }
+  // The health endpoint says 503 for sealed without an error text.
+  if (answer.status === 503)
+    return { label: 'reachable', ok: false, detail: `${server}, sealed`, hint: SEALED_HINT }
+  const error = errorOf(answer, { what: 'use the server', url, path: 'sys/health' })
+  return { label: 'reachable', ok: false, detail: error.message, hint: error.hint }
+}
+
+async function checkLogin(session: Session, context: ProviderContext): Promise<CheckResult> {
+  const { auth } = session.options
+  // A token need not be allowed to look itself up; an unknown one is refused in `read`.
+  const answer = await session.read('auth/token/lookup-self', context)
+  const { data } = bodyOf(answer)
+  const facts = [`with ${auth.method}`]
+  if (Array.isArray(data?.policies)) {
+    const policies = data.policies.flatMap((name) => plain(name, /^[\w ./@-]{1,100}$/) ?? [])
+    facts.push(`policies ${policies.join(', ')}`)
+  }
+  if (typeof data?.ttl === 'number')
+    facts.push(data.ttl > 0 ? `ends in ${Math.ceil(data.ttl / 60)} min` : 'never ends')
+  return { label: 'logged in', ok: true, detail: facts.join('; ') }
+}
+
+async function checkReads(
+  requests: readonly ReadRequest[],
+  session: Session,
+  engines: Engines,
+  context: ProviderContext,
+): Promise<CheckResult[]> {
+  const documents = await readDocuments(requests, session, engines, context)
+  const results: CheckResult[] = []
+  const mounts = new Set<string>()
+  for (const [index, request] of requests.entries()) {
+    const document = documents[index]
+    const label = `read ${documentKey({ provider: context.name, ...request })}`
+    if (document instanceof SecretsError)
+      results.push({ label, ok: false, detail: document.message, hint: document.hint })
+    else if (document === undefined)
+      results.push({
+        label,
+        ok: false,
+        detail: 'there is nothing at this path',
+        hint: 'Check the path and mount.',
+      })
+    else {
+      const { engine } = await engines.find(request.path, label, context)
+      if (!mounts.has(engine.path))
+        results.push({ label: `mount ${engine.path}/`, ok: true, detail: `KV v${engine.version}` })
+      mounts.add(engine.path)
+      const detail = `${Object.keys(document.value).length} fields${document.version ? `, version ${document.version}` : ''}`
+      results.push({ label, ok: true, detail })
+    }
+  }
+  return results
+}

@@ -1,0 +1,53 @@
+/**
+ * What a built server carries: it fills the live bindings of `virtual:secrets/server`, synchronously, at
+ * start. Bundled into the server's output; it imports no package, and Node's own modules only when needed.
+ *
+ * @module
+ */
+import type { Manifest } from '../core/expose/manifest.ts'
+import { readByWorker } from './fetch.ts'
+import { store, type Values } from './store.ts'
+
+export { provide } from './store.ts'
+
+/**
+ * Gives a module its values now and at every change. Sources, in order: what this process was given (dev
+ * server, build), the process environment, then the encrypted cache and the providers.
+ *
+ * @throws Error naming every secret that none of them has, and why
+ */
+export function bind(manifest: Manifest, apply: (values: Values) => void): void {
+  const { values, listeners } = store()
+  const known = values.get(manifest.scope) ?? read(manifest)
+  values.set(manifest.scope, known)
+  apply(known)
+  const bound = listeners.get(manifest.scope) ?? new Set()
+  listeners.set(manifest.scope, bound.add(apply))
+}
+
+/** Resolves when every bound module has its values; they are filled synchronously, so it only marks the place. */
+export function ready(): Promise<void> {
+  return Promise.resolve()
+}
+
+function read(manifest: Manifest): Values {
+  const environment: Record<string, string | undefined> = globalThis.process?.env ?? {}
+  const texts: Record<string, string> = {}
+  const missing: string[] = []
+  for (const name of Object.keys(manifest.secrets)) {
+    const text = environment[name]
+    if (text === undefined) missing.push(name)
+    else texts[name] = text
+  }
+  if (missing.length > 0) Object.assign(texts, readByWorker(manifest, missing))
+  return Object.fromEntries(Object.entries(texts).map(([name, text]) => [name, parse(manifest, name, text)]))
+}
+
+function parse(manifest: Manifest, name: string, text: string): unknown {
+  if (manifest.secrets[name]?.kind !== 'json') return text
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw new Error(`[secrets] ${name} is not JSON, but the build found a JSON value. Give it as JSON text.`)
+  }
+}

@@ -1,0 +1,29 @@
+/**
+ * The values of this process, on `globalThis` so that every copy of the runtime (one a bundle, one in
+ * `node_modules`) shares them. The dev server and a build put them here for code that runs inside them.
+ */
+
+/** Values by name: text, or what JSON text said. */
+export type Values = Readonly<Record<string, unknown>>
+
+export interface Store {
+  /** By scope, as in the manifest. */
+  readonly values: Map<string, Values>
+  /** Called with the new values of a scope. */
+  readonly listeners: Map<string, Set<(values: Values) => void>>
+}
+
+const KEY = Symbol.for('unplugin-secrets.store.v1')
+
+export function store(): Store {
+  const holder = globalThis as { [KEY]?: Store }
+  holder[KEY] ??= { values: new Map(), listeners: new Map() }
+  return holder[KEY]
+}
+
+/** Puts values in and tells every module that is bound to the scope. */
+export function provide(scope: string, values: Values): void {
+  const { values: all, listeners } = store()
+  all.set(scope, values)
+  for (const listener of listeners.get(scope) ?? []) listener(values)
+}

