@@ -1,6 +1,15 @@
 // How fast a folder of emitted files is searched for secrets: `node bench/scan.mjs [megabytes]`
 import { createHash, randomBytes } from 'node:crypto'
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { loadSource, root, temporary } from './load.mjs'
 
@@ -11,11 +20,17 @@ const { createScanner, scanFolder } = await loadSource('src/core/scan/index.ts')
 const corpus = join(temporary, 'scan-corpus')
 const files = makeCorpus(corpus, megabytes * 1e6)
 const sets = {
-  '200 random secrets': Array.from({ length: 200 }, (_, index) => ({ name: `S${index}`, text: randomSecret(index) })),
+  '200 random secrets': Array.from({ length: 200 }, (_, index) => ({
+    name: `S${index}`,
+    text: randomSecret(index),
+  })),
 }
 sets['the same, 5 of them PEM keys and JSON documents'] = [
   ...sets['200 random secrets'].slice(5),
-  ...Array.from({ length: 5 }, (_, index) => ({ name: `K${index}`, text: index % 2 ? pem() : serviceAccount() })),
+  ...Array.from({ length: 5 }, (_, index) => ({
+    name: `K${index}`,
+    text: index % 2 ? pem() : serviceAccount(),
+  })),
 ]
 sets['200 long random secrets'] = Array.from({ length: 200 }, (_, index) => ({
   name: `L${index}`,
@@ -61,7 +76,9 @@ function measureNaive(values) {
   const needles = values.flatMap(({ text }) => {
     const bytes = Buffer.from(text)
     const base64 = [0, 1, 2].map((before) =>
-      Buffer.concat([Buffer.alloc(before), bytes]).toString('base64').slice(Math.ceil((before * 8) / 6), -3),
+      Buffer.concat([Buffer.alloc(before), bytes])
+        .toString('base64')
+        .slice(Math.ceil((before * 8) / 6), -3),
     )
     return [text, ...base64, bytes.toString('hex'), encodeURIComponent(text)].map((form) => Buffer.from(form))
   })
@@ -74,7 +91,9 @@ function measureNaive(values) {
     for (const needle of needles) bytes.indexOf(needle)
   }
   const speed = size / 1e6 / ((performance.now() - start) / 1000)
-  console.log(`Buffer.indexOf for each of ${needles.length} forms, no escapes: ${speed.toFixed(1)} MB/s (${(size / 1e6).toFixed(1)} MB)`)
+  console.log(
+    `Buffer.indexOf for each of ${needles.length} forms, no escapes: ${speed.toFixed(1)} MB/s (${(size / 1e6).toFixed(1)} MB)`,
+  )
 }
 
 function median(numbers) {
@@ -92,19 +111,34 @@ function randomSecret(index) {
 }
 
 function pem() {
-  const body = randomBytes(1200).toString('base64').match(/.{1,64}/g).join('\n')
+  const body = randomBytes(1200)
+    .toString('base64')
+    .match(/.{1,64}/g)
+    .join('\n')
   return `-----BEGIN PRIVATE KEY-----\n${body}\n-----END PRIVATE KEY-----\n`
 }
 
 function serviceAccount() {
-  return JSON.stringify({ type: 'service_account', project_id: 'example', private_key: pem(), token_uri: 'https://oauth2.googleapis.com/token' }, null, 2)
+  return JSON.stringify(
+    {
+      type: 'service_account',
+      project_id: 'example',
+      private_key: pem(),
+      token_uri: 'https://oauth2.googleapis.com/token',
+    },
+    null,
+    2,
+  )
 }
 
 /** What bundlers emit, out of what is installed: scripts and maps, repeated when there is too little. */
 function makeCorpus(folder, bytes) {
-  const key = createHash('sha256').update(`${bytes} ${statSync(join(root, 'package-lock.json')).mtimeMs}`).digest('hex')
+  const key = createHash('sha256')
+    .update(`${bytes} ${statSync(join(root, 'package-lock.json')).mtimeMs}`)
+    .digest('hex')
   const stamp = join(temporary, 'scan-corpus.key')
-  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === key) return readdirSync(folder).map((name) => join(folder, name))
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === key)
+    return readdirSync(folder).map((name) => join(folder, name))
   rmSync(folder, { recursive: true, force: true })
   mkdirSync(folder, { recursive: true })
   const sources = readdirSync(join(root, 'node_modules'), { recursive: true, withFileTypes: true })

@@ -101,7 +101,7 @@ describe('errors of AWS', () => {
     ['InternalServiceError', 500, received, 'SERVER_ERROR', /again/],
     ['ServiceUnavailable', 503, received, 'SERVER_ERROR', /again/],
     ['UnknownOperationException', 400, received, 'UNSUPPORTED', /endpoint/],
-  ] as const)('%s (%i) %s', async (type, status, message, code, hint) => {
+  ] as const)('%s (%i)', async (type, status, message, code, hint) => {
     const { provider, server } = await faulty((_, response) => refuse(response, status, type, message))
     const { error, thrown } = await readFailure(provider)
     expect(error).toMatchObject({ code, hint: expect.stringMatching(hint) })

@@ -2,6 +2,7 @@
 /// <reference types="unplugin-secrets/client" />
 
 declare module 'virtual:secrets/client' {
+  export const API_HOST: string
   export const API_URL: string
   export const APP_TITLE: string
   /** Restricted by referrer, so browsers may see it. */

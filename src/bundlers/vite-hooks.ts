@@ -160,6 +160,17 @@ export function viteHooks(session: Session): Partial<Plugin> {
       },
     },
 
+    // Vite copies `public/` when it starts to render, so what stands there is looked at before that.
+    renderStart: {
+      order: 'pre',
+      sequential: true,
+      async handler(this: Context) {
+        const { publicDir } = config!
+        if (!publicDir || !existsSync(publicDir) || !buildOf(this, config!).copyPublicDir) return
+        await attemptAsync(() => scanFolderOf(session, publicDir, root()))
+      },
+    },
+
     // Before anything is written: a leak that is only found afterwards already is one.
     generateBundle: {
       order: 'post',
@@ -168,12 +179,8 @@ export function viteHooks(session: Session): Partial<Plugin> {
           name: output.fileName,
           content: output.type === 'chunk' ? output.code : output.source,
         }))
-        const { outDir, copyPublicDir } = buildOf(this, config!)
+        const { outDir } = buildOf(this, config!)
         await attemptAsync(() => scanOutputs(session, files, outDir))
-        const { publicDir } = config!
-        if (publicDir && copyPublicDir && existsSync(publicDir) && consumerOf(this, session) === 'client') {
-          await attemptAsync(() => scanFolderOf(session, publicDir, root()))
-        }
         emitted.set(
           this.environment ?? nowhere,
           files.map(({ name }) => name),

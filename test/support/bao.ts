@@ -45,7 +45,7 @@ export class Bao {
         ...(ca ? { ca } : {}),
         headers: {
           ...(token ? { 'X-Vault-Token': token } : {}),
-          ...(namespace ? { 'X-Vault-Namespace': namespace } : {}),
+          ...(namespace ? { 'X-Vault-Namespace': Buffer.from(namespace).toString('latin1') } : {}),
           ...(text === undefined ? {} : { 'Content-Length': Buffer.byteLength(text) }),
         },
       })
@@ -59,7 +59,7 @@ export class Bao {
           resolve({ status: response.statusCode ?? 0, body: raw ? JSON.parse(raw) : undefined })
         })
       })
-      request.end(text)
+      request.end(text === undefined ? undefined : Buffer.from(text))
     })
   }
 

@@ -55,8 +55,8 @@ export function openCache(options: OpenCacheOptions): SecretCache {
   const root = realpath(resolve(options.root))
   const warn = once(options.warn)
   const folder = chooseFolder(root, options.directory, warn)
-  if (!folder || (inCi() && !hasEnvironmentKey())) return memoryCache()
   const scope = JSON.stringify([root, options.profile ?? null, options.environment])
+  if (!folder || (inCi() && !hasEnvironmentKey())) return memoryCache(scope)
   const label: SealLabel = { purpose: 'cache', scope }
   let key: SealKey
   try {
@@ -65,7 +65,7 @@ export function openCache(options: OpenCacheOptions): SecretCache {
     // A key that somebody gave and that is none is a mistake to mend; a home that cannot be written is not.
     if (error instanceof SecretsError && error.code === 'KEY_MISSING') throw error
     warn(`Secrets are cached in memory only. ${reasonOf(error)}`)
-    return memoryCache()
+    return memoryCache(scope)
   }
   return fileCache(join(folder, keyedFileName(key)), key, label, warn)
 }
@@ -126,18 +126,20 @@ function fileCache(
   }
 }
 
-function memoryCache(): SecretCache {
-  let entries = new Map<string, CacheEntry>()
+/** By scope, for the whole process: a build that asks for its configuration several times fetches once. */
+const inMemory = new Map<string, ReadonlyMap<string, CacheEntry>>()
+
+function memoryCache(scope: string): SecretCache {
   return {
     file: undefined,
-    read: async () => new Map(entries),
+    read: async () => new Map(inMemory.get(scope)),
     async update(change) {
-      const changed = new Map(entries)
+      const changed = new Map(inMemory.get(scope))
       change(changed)
-      entries = changed
+      inMemory.set(scope, changed)
     },
     async clear() {
-      entries = new Map()
+      inMemory.delete(scope)
     },
   }
 }

@@ -1,4 +1,4 @@
-import { type Escape, LONGEST_ESCAPE, readEscape, STARTER, Starters } from './escape.ts'
+import { BACKSLASH, type Escape, LONGEST_ESCAPE, readEscape, STARTER, Starters } from './escape.ts'
 
 /** Beyond the end of a needle, where anything may stand. */
 const EDGE = 0x100
@@ -39,14 +39,14 @@ export class Context {
    */
   stretches(bytes: Uint8Array, length: number, reach: number, visit: (start: number, end: number) => void) {
     const found: Escape = { code: 0, byte: false, end: 0, kind: 0 }
+    const starters = new Starters(bytes, length)
     let open = -1
     /** The end of the last escape of the open stretch. */
     let last = 0
-    /** The end of the last escape that nothing can span. */
+    /** Where the last escape begins that nothing can span. */
     let barrier = 0
     /** Up to here, what stands may become part of an escape that only the next pass sees. */
     let nested = 0
-    const starters = new Starters(bytes, length)
     for (let at = starters.next(0); at < length; at = starters.next(found.end)) {
       if (!readEscape(bytes, at, length, found)) {
         nested = at + LONGEST_ESCAPE
@@ -57,43 +57,34 @@ export class Context {
         visit(open, last + reach)
         open = -1
       }
-      const inNested = at < nested
-      if (inNested) nested += found.end - at
-      const starts = startsEscape(found)
-      if (inNested || this.#possible(bytes, at, length, found, at === barrier, at === last)) {
-        if (starts) nested = Math.max(nested, found.end + LONGEST_ESCAPE)
+      const { end } = found
+      const before = at === 0 ? EDGE : at === last ? ANY : bytes[at - 1]!
+      if (at < nested || this.#possible(bytes, at, length, found, before)) {
+        if (at < nested) nested += end - at
+        if (startsEscape(found, at)) nested = Math.max(nested, end + LONGEST_ESCAPE)
         if (open === -1) open = Math.max(barrier, at - reach)
-        last = found.end
+        last = end
       } else {
         if (open !== -1) visit(open, at)
         open = -1
-        barrier = found.end
+        barrier = at
       }
     }
     if (open !== -1) visit(open, Math.min(length, last + reach))
   }
 
-  /** Whether a match could hold the escape's character, at this pass or at a later one. */
-  #possible(
-    bytes: Uint8Array,
-    at: number,
-    length: number,
-    found: Escape,
-    cut: boolean,
-    glued: boolean,
-  ): boolean {
+  /** Whether a match could hold the escape, undone in this pass or in a later one, or as it stands. */
+  #possible(bytes: Uint8Array, at: number, length: number, found: Escape, before: number): boolean {
     const { code, end } = found
-    if (code === -1) return true
-    const before = at === 0 || cut ? EDGE : glued ? ANY : bytes[at - 1]!
-    if (this.#fits(before, found, bytes, length)) return true
-    if (!startsEscape(found)) return false
+    if (code === -1 || this.#fits(before, found, bytes, length)) return true
+    // The `%40` of a value that is written so.
+    if (this.#between(before, bytes[at]!, neighbour(bytes, at + 1, length))) return true
+    if (!startsEscape(found, at)) return false
     // `\\n` is `\n` for the next pass, and its second half reads just so. Other ways are rare.
     if (code !== 0x5c || bytes[end - 1] !== 0x5c) return true
-    const letter = bytes[end]
-    if (letter === 0x75 || letter === 0x78) return true
     const peeked = this.#peeked
     if (!readEscape(bytes, end - 1, length, peeked)) return false
-    return peeked.code === -1 || startsEscape(peeked) || this.#fits(before, peeked, bytes, length)
+    return peeked.code === -1 || startsEscape(peeked, end - 1) || this.#fits(before, peeked, bytes, length)
   }
 
   #fits(before: number, { code, byte, end }: Escape, bytes: Uint8Array, length: number): boolean {
@@ -104,10 +95,13 @@ export class Context {
         code < 0x800 ? 0xc0 | (code >> 6) : code < 0x10000 ? 0xe0 | (code >> 12) : 0xf0 | (code >> 18)
       return this.#known[lead] === 1
     }
-    if (this.#known[code] === 0) return false
-    const next = end < length ? bytes[end]! : EDGE
-    const after = end < length && STARTER[next] === 1 ? ANY : next
-    return this.#has(before, code, after) || this.#has(EDGE, code, after) || this.#has(before, code, EDGE)
+    return this.#between(before, code, neighbour(bytes, end, length))
+  }
+
+  /** Whether a needle has the byte between these, or begins or ends with it. */
+  #between(before: number, byte: number, after: number): boolean {
+    if (this.#known[byte] === 0) return false
+    return this.#has(before, byte, after) || this.#has(EDGE, byte, after) || this.#has(before, byte, EDGE)
   }
 
   #add(before: number, byte: number, after: number): void {
@@ -122,8 +116,16 @@ export class Context {
   }
 }
 
-function startsEscape({ code }: Escape): boolean {
-  return code === 0x5c || code === 0x25 || code === 0x26
+/** What stands at an offset, as far as it is known before the escapes are undone. */
+function neighbour(bytes: Uint8Array, at: number, length: number): number {
+  if (at >= length) return EDGE
+  return STARTER[bytes[at]!] === 1 ? ANY : bytes[at]!
+}
+
+/** Whether what the escape stands for is the beginning of another, or of one whose rest is escaped still. */
+function startsEscape({ code, end, kind }: Escape, at: number): boolean {
+  if (code === 0x5c || code === 0x25 || code === 0x26) return true
+  return kind === BACKSLASH && end === at + 2 && (code === 0x75 || code === 0x78)
 }
 
 function hashOf(before: number, byte: number, after: number): number {

@@ -13,8 +13,10 @@ export type { Encoding, Finding, Scanner, ScanValue, Unscannable } from './types
 /** A map in a module in an `eval` is two deep. */
 const DEEPEST = 3
 
-/** Places of one form of a value that are followed up, in each pass: far more than are reported. */
+/** How often one form of a value is followed up in one file: far more than is reported. */
 const MOST_HITS = 50
+/** The same in escaped text, where one place may be met in several ways. */
+const MOST_TRIES = 300
 
 /**
  * Prepares the search for values: once for many files.
@@ -36,14 +38,13 @@ export function createScanner(values: Iterable<ScanValue>): Scanner {
     const matches: Match[] = []
     const raw = new Map<number, number>()
     filter.search(bytes, bytes.length, (index, start) => {
-      if (!underLimit(raw, index)) return
+      if (!underLimit(raw, index, MOST_HITS)) return
       const { owners, bytes: form } = needles[index]!
       for (const owner of owners) matches.push({ ...owner, start, end: start + form.length })
     })
     const undone = new Map<number, number>()
-    const wanted = (index: number) => needles[index]!.text && (undone.get(index) ?? 0) < MOST_HITS
+    const wanted = (index: number) => needles[index]!.text && underLimit(undone, index, MOST_TRIES)
     view.search(bytes, wanted, (index, start, end, escaping) => {
-      undone.set(index, (undone.get(index) ?? 0) + 1)
       for (const { name, encoding } of needles[index]!.owners)
         matches.push({ name, encoding: encoding === 'plain' ? escaping : encoding, start, end })
     })
@@ -73,8 +74,8 @@ export function createScanner(values: Iterable<ScanValue>): Scanner {
   }
 }
 
-function underLimit(counts: Map<number, number>, index: number): boolean {
+function underLimit(counts: Map<number, number>, index: number, limit: number): boolean {
   const count = counts.get(index) ?? 0
   counts.set(index, count + 1)
-  return count < MOST_HITS
+  return count < limit
 }

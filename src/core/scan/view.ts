@@ -1,19 +1,45 @@
 import { Context } from './context.ts'
-import { BACKSLASH, ENTITY, type Escape, LONGEST_ESCAPE, readEscape, STARTER, writeEscape } from './escape.ts'
+import {
+  BACKSLASH,
+  ENTITY,
+  type Escape,
+  LONGEST_ESCAPE,
+  PERCENT,
+  readEscape,
+  STARTER,
+  writeEscape,
+} from './escape.ts'
 import type { NeedleFilter } from './filter.ts'
 import type { Encoding } from './types.ts'
 
 /** A map holds code as a JSON string, that code may parse a JSON string, and `eval` may hold all of it. */
 const PASSES = 3
 
+/**
+ * One pass undoes one kind of escape. A value may hold what looks like another kind: the `%40` of a
+ * connection string in a script, the `\d` of a password in HTML.
+ */
+const KINDS: readonly (readonly [kind: number, encoding: Encoding])[] = [
+  [BACKSLASH, 'escaped'],
+  [ENTITY, 'html entities'],
+  [PERCENT, 'percent'],
+]
+
 /** Offsets in the bytes as they are in the file. */
 export type ViewHit = (needle: number, start: number, end: number, encoding: Encoding) => void
 
-/** Where something stands in the bytes before the last pass, and how what is in it was escaped. */
+/** One pass over one stretch. */
+interface Pass {
+  readonly source: Uint8Array
+  readonly length: number
+  readonly from: number
+  readonly to: number
+  readonly kind: number
+}
+
 interface Span {
   readonly start: number
   readonly end: number
-  readonly kinds: number
 }
 
 /**
@@ -44,59 +70,58 @@ export class UnescapedView {
     this.#reach = text.reduce((longest, { length }) => Math.max(longest, length), 0) + 2 * LONGEST_ESCAPE
   }
 
-  /** Reports what is found in escaped text; once for each pass that finds it, and nothing that is unescaped. */
+  /** Reports what is found in escaped text, perhaps in several ways; nothing that is unescaped. */
   search(bytes: Uint8Array, wanted: (needle: number) => boolean, hit: ViewHit): void {
-    const encodingOf = (kinds: number, pass: number): Encoding => {
-      if (pass > 0) return 'escaped twice'
-      return kinds & BACKSLASH ? 'escaped' : kinds & ENTITY ? 'html entities' : 'percent'
-    }
-    const inPass = (
-      source: Uint8Array,
-      length: number,
-      pass: number,
-      origin: (start: number, end: number) => Span,
-    ) => {
-      this.#context.stretches(source, length, this.#reach, (from, to) => {
-        const view = this.#buffer(pass, to - from)
-        const size = this.#undo(source, from, to, length, view)
-        const inSource = (start: number, end: number) => this.#locate(source, from, length, start, end)
-        this.#filter.search(view, size, (needle, start) => {
-          if (!wanted(needle)) return
-          const span = inSource(start, start + this.#sizes[needle]!)
-          // Without an escape inside, the pass before has found it.
-          if (span.kinds === 0) return
-          const place = origin(span.start, span.end)
-          hit(needle, place.start, place.end, encodingOf(span.kinds, pass))
-        })
-        if (pass + 1 < PASSES) {
-          inPass(view, size, pass + 1, (start, end) => {
-            const span = inSource(start, end)
-            return origin(span.start, span.end)
-          })
-        }
-      })
-    }
-    inPass(bytes, bytes.length, 0, (start, end) => ({ start, end, kinds: 0 }))
+    this.#passes(bytes, bytes.length, 0, wanted, hit)
   }
 
-  #buffer(pass: number, size: number): Uint8Array {
+  #passes(
+    source: Uint8Array,
+    length: number,
+    depth: number,
+    wanted: (needle: number) => boolean,
+    hit: ViewHit,
+  ): void {
+    this.#context.stretches(source, length, this.#reach, (from, to) => {
+      for (const [kind, encoding] of KINDS) {
+        const pass: Pass = { source, length, from, to, kind }
+        const view = this.#buffer(depth, to - from)
+        const size = this.#undo(pass, view)
+        if (size === -1) continue
+        this.#filter.search(view, size, (needle, start) => {
+          if (!wanted(needle)) return
+          const span = this.#locate(pass, start, start + this.#sizes[needle]!)
+          if (span !== undefined) hit(needle, span.start, span.end, encoding)
+        })
+        if (depth + 1 === PASSES) continue
+        this.#passes(view, size, depth + 1, wanted, (needle, start, end) => {
+          const span = this.#locate(pass, start, end)
+          if (span !== undefined) hit(needle, span.start, span.end, 'escaped twice')
+        })
+      }
+    })
+  }
+
+  #buffer(depth: number, size: number): Uint8Array {
     // An escape that begins inside may end outside.
     const needed = size + LONGEST_ESCAPE
-    const known = this.#buffers[pass]
+    const known = this.#buffers[depth]
     if (known !== undefined && known.length >= needed) return known
     const buffer = new Uint8Array(Math.max(needed, 1 << 18))
-    this.#buffers[pass] = buffer
+    this.#buffers[depth] = buffer
     return buffer
   }
 
-  /** Writes the bytes from `from` to `to` with their escapes undone. @returns how many there are. */
-  #undo(source: Uint8Array, from: number, to: number, length: number, view: Uint8Array): number {
+  /** Writes a stretch with its escapes undone. @returns how many bytes it has then; -1 when it had no escapes. */
+  #undo({ source, length, from, to, kind }: Pass, view: Uint8Array): number {
     const found = this.#escape
+    let any = false
     let size = 0
     let at = from
     while (at < to) {
       const byte = source[at]!
-      if (STARTER[byte] === 1 && readEscape(source, at, length, found)) {
+      if (STARTER[byte] === 1 && readEscape(source, at, length, found) && found.kind === kind) {
+        any = true
         size = writeEscape(view, size, found)
         at = found.end
       } else {
@@ -104,25 +129,29 @@ export class UnescapedView {
         at++
       }
     }
-    return size
+    return any ? size : -1
   }
 
-  /** The way back: undoes again from `from`, until the view's offsets are reached. */
-  #locate(source: Uint8Array, from: number, length: number, start: number, end: number): Span {
+  /**
+   * The way back: undoes a stretch again until the view's offsets are reached.
+   * @returns `undefined` when no escape stands between them: then fewer passes find the same.
+   */
+  #locate({ source, length, from, kind }: Pass, start: number, end: number): Span | undefined {
     const found = this.#escape
     const scratch = new Uint8Array(4)
     let size = 0
     let at = from
     let first = -1
-    let kinds = 0
+    let any = false
     while (size < end) {
-      const escaped = STARTER[source[at]!] === 1 && readEscape(source, at, length, found)
+      const escaped =
+        STARTER[source[at]!] === 1 && readEscape(source, at, length, found) && found.kind === kind
       const width = escaped ? writeEscape(scratch, 0, found) : 1
       if (first === -1 && size + width > start) first = at
-      if (first !== -1 && escaped) kinds |= found.kind
+      if (first !== -1 && escaped) any = true
       size += width
       at = escaped ? found.end : at + 1
     }
-    return { start: first, end: at, kinds }
+    return any ? { start: first, end: at } : undefined
   }
 }

@@ -21,22 +21,19 @@ export interface Place {
 const KV_TYPES = new Set(['kv', 'generic', 'cubbyhole'])
 
 /**
- * Finds the engine of a path and its version, once per mount. `sys/internal/ui/mounts/<path>` tells every
+ * Finds the engine of a path and its version, for one fetch. `sys/internal/ui/mounts/<path>` tells every
  * token that may touch anything below the mount; where it does not, the two ways to read are tried.
  */
 export class Engines {
   readonly #session: Session
-  readonly #known: Engine[] = []
-  /** Questions under way and refused ones, by mount: a fetch asks once, whatever its size. */
+  readonly #known: Engine[]
+  /** Questions by mount, refused ones too: a fetch asks once, whatever its size. */
   readonly #asked = new Map<string, Promise<Engine | undefined>>()
 
-  constructor(session: Session) {
+  /** @param known what earlier fetches found, added to by this one */
+  constructor(session: Session, known: Engine[]) {
     this.#session = session
-  }
-
-  /** Called when a fetch begins: what was refused before may be allowed now. */
-  forgetRefusals(): void {
-    this.#asked.clear()
+    this.#known = known
   }
 
   /**

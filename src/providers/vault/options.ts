@@ -1,3 +1,4 @@
+import { parseDuration } from '../../core/duration.ts'
 import { SecretsError } from '../../core/errors.ts'
 import { didYouMean } from '../../core/nearest.ts'
 import type { Duration, JsonObject } from '../../core/types.ts'
@@ -80,6 +81,12 @@ function trimPath(text: string, option: string): string {
   return path
 }
 
+function resolveNamespace(given: string): string {
+  const namespace = trimPath(given, 'namespace')
+  if (/[\s\x00-\x1f\x7f]/.test(namespace)) throw invalid('namespace has white space or a control character.')
+  return namespace
+}
+
 /** Whether a path has a segment that is empty or that servers and proxies would resolve. */
 export function badSegment(path: string): boolean {
   return path.split('/').some((segment) => segment === '' || segment === '.' || segment === '..')
@@ -132,10 +139,11 @@ export function resolveOptions(options: VaultOptions): ResolvedVaultOptions {
   if (kv !== undefined && kv !== 1 && kv !== 2) throw invalid('kv must be 1 or 2.')
   if (namespaceScope !== 'all' && namespaceScope !== 'login')
     throw invalid("namespaceScope must be 'all' or 'login'.")
+  if (options.ttl !== undefined) parseDuration(options.ttl, 'vault: ttl')
   return {
     url: resolveUrl(options.url),
     mount: trimPath(options.mount ?? 'secret', 'mount'),
-    namespace: trimPath(options.namespace ?? process.env.VAULT_NAMESPACE ?? '', 'namespace'),
+    namespace: resolveNamespace(options.namespace ?? process.env.VAULT_NAMESPACE ?? ''),
     namespaceScope,
     kv,
     auth: resolveAuth(options.auth),
@@ -156,5 +164,7 @@ export function settingsOf(options: ResolvedVaultOptions): JsonObject {
     ...(options.kv ? { kv: options.kv } : {}),
     auth: { method: options.auth.method, ...methodOf(options.auth.method).settings(options.auth) },
     ...(Object.keys(tls).length > 0 ? { tls } : {}),
+    // JSON has no Infinity.
+    ...(options.ttl === undefined || options.ttl === Number.POSITIVE_INFINITY ? {} : { ttl: options.ttl }),
   }
 }

@@ -13,7 +13,7 @@ export class Session {
   readonly options: ResolvedVaultOptions
   readonly #transport: Transport
   readonly #client: VaultClient
-  #token: Promise<string> | undefined
+  #login: { readonly token: Promise<string>; readonly signal: AbortSignal } | undefined
 
   /** @throws SecretsError `FILE_UNREADABLE` for the file of the authorities */
   static async open(options: ResolvedVaultOptions, context: ProviderContext): Promise<Session> {
@@ -51,46 +51,55 @@ export class Session {
     const send = (token: string) =>
       this.#client.read(encodePath(path) + query, { token, namespace, signal: context.signal })
 
-    const used = this.#current(context)
-    const token = await used
+    const token = await this.#token(context)
     const answer = await send(token)
     if (!isTokenInvalid(answer)) return answer
-    // The first request that is told so logs in again; the others find its login.
-    if (this.#token === used) this.#token = undefined
-    const renewed = await this.#current(context)
+    await this.#forget(token)
+    const renewed = await this.#token(context)
     const second = renewed === token ? answer : await send(renewed)
     if (!isTokenInvalid(second)) return second
     throw this.#tokenRefused()
   }
 
-  /** Logs in when that has not been done. */
-  async login(context: ProviderContext): Promise<void> {
-    await this.#current(context)
-  }
-
   close(): void {
-    this.#token = undefined
+    this.#login = undefined
     this.#transport.close()
   }
 
-  #current(context: ProviderContext): Promise<string> {
-    if (this.#token) return this.#token
-    const login = this.#login(context)
-    this.#token = login
-    login.catch(() => {
-      // The next fetch may try again; those who wait for this one share its error.
-      if (this.#token === login) this.#token = undefined
-    })
-    return login
+  /** The token of the login that there is or is under way, else of a new one. */
+  async #token(context: ProviderContext): Promise<string> {
+    const shared = this.#login
+    if (!shared) return this.#begin(context)
+    try {
+      return await shared.token
+    } catch (error) {
+      // Who began it may have given up; that is no reason for this caller.
+      if (!shared.signal.aborted || context.signal.aborted) throw error
+      return this.#token(context)
+    }
   }
 
-  #login({ signal, debug, name }: ProviderContext): Promise<string> {
+  #begin({ signal, debug, name }: ProviderContext): Promise<string> {
     const { auth, namespace, url } = this.options
     debug(`${name}: logging in with ${auth.method}`)
-    return methodOf(auth.method).login(auth, {
+    const token = methodOf(auth.method).login(auth, {
       url,
       write: (path, body) => this.#client.write(encodePath(path), body, { namespace, signal }),
     })
+    const login = { token, signal }
+    this.#login = login
+    token.catch(() => {
+      // The next fetch may try again; those who wait for this one share its error.
+      if (this.#login === login) this.#login = undefined
+    })
+    return token
+  }
+
+  /** The first request that is told so makes room for a new login; the others find that one. */
+  async #forget(token: string): Promise<void> {
+    const login = this.#login
+    const current = await login?.token.catch(() => undefined)
+    if (current === token && this.#login === login) this.#login = undefined
   }
 
   #tokenRefused(): SecretsError {

@@ -125,7 +125,8 @@ export class Transport {
       request.setHeader('User-Agent', userAgent)
       request.setHeader('X-Vault-Request', 'true')
       if (token) request.setHeader('X-Vault-Token', token)
-      if (namespace) request.setHeader('X-Vault-Namespace', encodeURI(namespace))
+      // The server reads the header as UTF-8; Node writes one byte a character.
+      if (namespace) request.setHeader('X-Vault-Namespace', Buffer.from(namespace).toString('latin1'))
       if (body !== undefined) {
         request.setHeader('Content-Type', 'application/json')
         request.setHeader('Content-Length', Buffer.byteLength(body))
@@ -172,7 +173,8 @@ export class Transport {
           })
         })
       })
-      request.end(body)
+      // Bytes: Node writes a text in one piece with the headers, in the text's encoding instead of theirs.
+      request.end(body === undefined ? undefined : Buffer.from(body))
     })
   }
 }
