@@ -28,16 +28,24 @@ export function writeApp(folder, count, names) {
       moduleText({
         index,
         typed: index % 2 === 1,
-        children: children.filter((child) => child < count).map((child) => ({ child, path: `/${fileOf(child)}` })),
+        children: children
+          .filter((child) => child < count)
+          .map((child) => ({ child, path: `/${fileOf(child)}` })),
         read: how && { how, name },
       }),
     )
     if (reader) readers.push(file)
   }
-  writeFileSync(join(folder, 'index.html'), `<!doctype html><div id="app"></div><script type="module" src="/${fileOf(0)}"></script>\n`)
+  writeFileSync(
+    join(folder, 'index.html'),
+    `<!doctype html><div id="app"></div><script type="module" src="/${fileOf(0)}"></script>\n`,
+  )
   writeFileSync(
     join(folder, 'tsconfig.json'),
-    JSON.stringify({ compilerOptions: { target: 'es2022', module: 'esnext', moduleResolution: 'bundler', strict: true }, include: ['src'] }),
+    JSON.stringify({
+      compilerOptions: { target: 'es2022', module: 'esnext', moduleResolution: 'bundler', strict: true },
+      include: ['src'],
+    }),
   )
   return readers
 }
@@ -48,7 +56,8 @@ function moduleText({ index, typed, children, read }) {
   const lazy = index % 10 === 9 ? children.at(-1) : undefined
   const direct = children.filter((child) => child !== lazy)
   const type = (text) => (typed ? text : '')
-  const value = read === undefined ? `'value ${index}'` : read.how === 'env' ? `import.meta.env.${read.name}` : read.name
+  const value =
+    read === undefined ? `'value ${index}'` : read.how === 'env' ? `import.meta.env.${read.name}` : read.name
   return [
     read?.how === 'import' ? `import { ${read.name} } from 'virtual:secrets/client'` : '',
     ...direct.map(({ child, path }) => `import { run${child} } from '${path}'`),
@@ -75,7 +84,9 @@ function moduleText({ index, typed, children, read }) {
     `  const words = input.split(/\\s+/).filter((word) => word !== '' && word !== 'x${index}')`,
     `  const counted = words.map((word, at) => ({ word, at, count: part.count(word) }))`,
     ...direct.map(({ child }) => `  counted.push(...run${child}(input)${type(' as typeof counted')})`),
-    lazy ? `  if (counted.length > 1000) import('${lazy.path}').then((later) => console.log(later.run${lazy.child}(input)))` : '',
+    lazy
+      ? `  if (counted.length > 1000) import('${lazy.path}').then((later) => console.log(later.run${lazy.child}(input)))`
+      : '',
     `  return [${value}, part.options, ...counted]`,
     '}',
     index === 0 ? "document.querySelector('#app').textContent = JSON.stringify(run0(location.href))" : '',

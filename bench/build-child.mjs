@@ -63,7 +63,10 @@ await build({
 })
 const wall = performance.now() - started
 const { user, system } = process.cpuUsage(cpu)
-const bytes = readdirSync(join(outDir, 'assets')).reduce((sum, name) => sum + statSync(join(outDir, 'assets', name)).size, 0)
+const bytes = readdirSync(join(outDir, 'assets')).reduce(
+  (sum, name) => sum + statSync(join(outDir, 'assets', name)).size,
+  0,
+)
 
 process.once('exit', () => {
   const whole = process.cpuUsage()

@@ -4,7 +4,17 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { writeApp } from './app.mjs'
-import { interleave, median, ms, printMachine, printTable, ratio, readOptions, runNode, startRun } from './support.mjs'
+import {
+  interleave,
+  median,
+  ms,
+  printMachine,
+  printTable,
+  ratio,
+  readOptions,
+  runNode,
+  startRun,
+} from './support.mjs'
 
 const options = readOptions(10, {
   modules: { type: 'string', default: '1000' },
@@ -19,7 +29,9 @@ const names = (prefix) => Array.from({ length: 20 }, (_, index) => `${prefix}_NA
 const client = names('CLIENT')
 const server = names('SERVER')
 const readers = writeApp(app, modules, client)
-const values = Object.fromEntries([...client, ...server].map((name) => [name, randomBytes(24).toString('base64url')]))
+const values = Object.fromEntries(
+  [...client, ...server].map((name) => [name, randomBytes(24).toString('base64url')]),
+)
 const clientValues = Object.entries(values).filter(([name]) => client.includes(name))
 writeFileSync(join(run.folder, 'values.json'), JSON.stringify(values))
 // What stands in for the virtual module where the plugin is not there.
@@ -41,10 +53,17 @@ const own = { plugin: true, out: 'plugin' }
 await build(none)
 const seen = await build({ ...own, count: true })
 const strangers = seen.transformed.filter((id) => !readers.includes(id))
-if (strangers.length > 0) throw new Error(`${strangers.length} modules that name no secret reached the plugin: ${strangers.slice(0, 3)}`)
-if (new Set(seen.transformed).size !== readers.length) throw new Error(`${seen.transformed.length} of ${readers.length} readers reached the plugin`)
+if (strangers.length > 0)
+  throw new Error(
+    `${strangers.length} modules that name no secret reached the plugin: ${strangers.slice(0, 3)}`,
+  )
+if (new Set(seen.transformed).size !== readers.length)
+  throw new Error(`${seen.transformed.length} of ${readers.length} readers reached the plugin`)
 
-printMachine(`vite build, ${modules} modules, ${readers.length} of them read a name; control: ${options.control}`, options.rounds)
+printMachine(
+  `vite build, ${modules} modules, ${readers.length} of them read a name; control: ${options.control}`,
+  options.rounds,
+)
 console.log(
   `JavaScript of ours was called for ${seen.transformed.length} modules of ${modules} (transform), ${seen.resolved} ids (resolveId), ${seen.loaded} virtual modules (load)\n`,
 )
@@ -62,7 +81,9 @@ const figures = {
 printTable([
   ['', 'none ms', 'with ms', 'with/none [min..max]', 'A/A none/none'],
   ...Object.entries(figures).map(([label, key]) => {
-    const [base, again, plugin] = ['none', 'again', 'plugin'].map((arm) => results[arm].map((result) => result[key]))
+    const [base, again, plugin] = ['none', 'again', 'plugin'].map((arm) =>
+      results[arm].map((result) => result[key]),
+    )
     return [label, ms(median(base)), ms(median(plugin)), ratio(plugin, base), ratio(again, base)]
   }),
 ])

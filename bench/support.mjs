@@ -104,7 +104,11 @@ export const difference = (left, right) => pairwise(left, right, (a, b) => a - b
 /** Prints rows of text in columns, the first row as the head. */
 export function printTable(rows) {
   const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => String(row[column] ?? '').length)))
-  const line = (row) => row.map((cell, column) => String(cell ?? '').padEnd(widths[column])).join('  ').trimEnd()
+  const line = (row) =>
+    row
+      .map((cell, column) => String(cell ?? '').padEnd(widths[column]))
+      .join('  ')
+      .trimEnd()
   const [head, ...body] = rows.map(line)
   console.log([head, widths.map((width) => '-'.repeat(width)).join('  '), ...body].join('\n'))
 }
@@ -112,7 +116,9 @@ export function printTable(rows) {
 /** What stands above every table: a figure without its machine says little. */
 export function printMachine(title, rounds) {
   const load = loadavg()[0].toFixed(1)
-  console.log(`${title}\n${rounds} rounds, Node ${process.versions.node}, ${cpus().length} cores, load ${load} before\n`)
+  console.log(
+    `${title}\n${rounds} rounds, Node ${process.versions.node}, ${cpus().length} cores, load ${load} before\n`,
+  )
 }
 
 export const ms = (value) => value.toFixed(0)

@@ -15,7 +15,7 @@ const LETTERS: Record<string, string> = { n: '\n', r: '\r', t: '\t', b: '\b', f:
 const UNDO: readonly ((text: string) => string)[] = [
   (text) =>
     text.replace(
-      /\\(?:x([\da-f]{2})|u([\da-f]{4})(?:\\u([\da-f]{4}))?|u\{([\da-f]{1,6})\}|(\r\n|[^]))/gi,
+      /\\(?:x([\da-f]{2})|u([\da-f]{4})(?:\\u([\da-f]{4}))?|u\{([\da-f]{1,6})\}|(\r\n|[\s\S]))/gi,
       (all, byte, unit, second, point, char) => {
         if (char !== undefined) return /[\r\n]/.test(char) ? '' : (LETTERS[char] ?? char)
         if (point !== undefined) {

@@ -4,7 +4,7 @@ import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { formatAge } from '../core/duration.ts'
 import { throwProblems } from '../core/errors.ts'
-import { generateTypes } from '../core/expose/dts.ts'
+import { defaultTypesFile, generateTypes } from '../core/expose/dts.ts'
 import { createExposure, type Exposure, serverValues } from '../core/expose/exposure.ts'
 import { type Serve, serveFor } from '../core/expose/serve.ts'
 import type { Logger } from '../core/log.ts'
@@ -165,10 +165,6 @@ function readsPatterns(names: readonly string[]): RegExp[] {
     return `${/^\w/.test(name) ? '\\b' : ''}${word}${/\w$/.test(name) ? '\\b' : ''}`
   })
   return [new RegExp(words.join('|')), computed]
-}
-
-export function defaultTypesFile(root: string): string {
-  return existsSync(join(root, 'src')) ? 'src/secrets-env.d.ts' : 'secrets-env.d.ts'
 }
 
 /** The runtime beside this file: the built one, or its source where the plugin runs from source. */

@@ -1,4 +1,5 @@
-import { relative } from 'node:path'
+import { existsSync } from 'node:fs'
+import { join, relative } from 'node:path'
 import type { ResolvedConfig } from '../config/resolve.ts'
 import { createPolicy } from '../policy.ts'
 
@@ -58,4 +59,9 @@ function moduleName(folder: string, file: string): string {
     .replaceAll('\\', '/')
     .replace(/\.([mc]?)[jt]s$/, '.$1js')
   return path.startsWith('.') ? path : `./${path}`
+}
+
+/** Where the generated types go unless the configuration says, relative to the root. */
+export function defaultTypesFile(root: string): string {
+  return existsSync(join(root, 'src')) ? 'src/secrets-env.d.ts' : 'secrets-env.d.ts'
 }

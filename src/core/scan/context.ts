@@ -1,4 +1,13 @@
-import { BACKSLASH, type Escape, LONGEST_ESCAPE, readEscape, STARTER, Starters } from './escape.ts'
+import {
+  BACKSLASH,
+  ENTITY,
+  type Escape,
+  LONGEST_ESCAPE,
+  PERCENT,
+  readEscape,
+  STARTER,
+  Starters,
+} from './escape.ts'
 
 /** Beyond the end of a needle, where anything may stand. */
 const EDGE = 0x100
@@ -6,6 +15,9 @@ const EDGE = 0x100
 const ANY = 0x101
 
 const BITS = 22
+
+/** A part that must be undone, and the kinds of escapes that matter in it. */
+type Visit = (start: number, end: number, kinds: number) => void
 
 /**
  * Which bytes stand between which neighbours in the needles. An escape whose character is between
@@ -37,10 +49,11 @@ export class Context {
    * could be part of a match, once undone or several times. A match that needs undoing lies wholly in one.
    * @param reach how far a match can stretch from an escape.
    */
-  stretches(bytes: Uint8Array, length: number, reach: number, visit: (start: number, end: number) => void) {
+  stretches(bytes: Uint8Array, length: number, reach: number, visit: Visit): void {
     const found: Escape = { code: 0, byte: false, end: 0, kind: 0 }
     const starters = new Starters(bytes, length)
     let open = -1
+    let kinds = 0
     /** The end of the last escape of the open stretch. */
     let last = 0
     /** Where the last escape begins that nothing can span. */
@@ -54,23 +67,29 @@ export class Context {
         continue
       }
       if (open !== -1 && at - last > reach) {
-        visit(open, last + reach)
+        visit(open, last + reach, kinds)
         open = -1
       }
       const { end } = found
       const before = at === 0 ? EDGE : at === last ? ANY : bytes[at - 1]!
       if (at < nested || this.#possible(bytes, at, length, found, before)) {
         if (at < nested) nested += end - at
-        if (startsEscape(found, at)) nested = Math.max(nested, end + LONGEST_ESCAPE)
-        if (open === -1) open = Math.max(barrier, at - reach)
+        const starts = startsEscape(found, at)
+        if (starts) nested = Math.max(nested, end + LONGEST_ESCAPE)
+        if (open === -1) {
+          open = Math.max(barrier, at - reach)
+          kinds = 0
+        }
+        // `\\%41` hides one kind of escape in another.
+        kinds |= starts ? BACKSLASH | ENTITY | PERCENT : found.kind
         last = end
       } else {
-        if (open !== -1) visit(open, at)
+        if (open !== -1) visit(open, at, kinds)
         open = -1
         barrier = at
       }
     }
-    if (open !== -1) visit(open, Math.min(length, last + reach))
+    if (open !== -1) visit(open, Math.min(length, last + reach), kinds)
   }
 
   /** Whether a match could hold the escape, undone in this pass or in a later one, or as it stands. */

@@ -82,8 +82,9 @@ export class UnescapedView {
     wanted: (needle: number) => boolean,
     hit: ViewHit,
   ): void {
-    this.#context.stretches(source, length, this.#reach, (from, to) => {
+    this.#context.stretches(source, length, this.#reach, (from, to, kinds) => {
       for (const [kind, encoding] of KINDS) {
+        if ((kinds & kind) === 0) continue
         const pass: Pass = { source, length, from, to, kind }
         const view = this.#buffer(depth, to - from)
         const size = this.#undo(pass, view)

@@ -1,0 +1,16 @@
+import type { Command } from '../command.ts'
+
+/** Each command and what it is for; its file is read only when it is asked for. */
+export const commands: Readonly<
+  Record<string, { readonly description: string; load(): Promise<{ default: Command }> }>
+> = {
+  init: { description: 'Set up a project: a configuration, and what to do next', load: () => import('./init.ts') },
+  set: { description: 'Store a value', load: () => import('./set.ts') },
+  get: { description: 'Show one secret, masked', load: () => import('./get.ts') },
+  list: { description: 'Show all names, never values', load: () => import('./list.ts') },
+  unset: { description: 'Remove a stored value', load: () => import('./unset.ts') },
+  doctor: { description: 'Check the configuration and every provider', load: () => import('./doctor.ts') },
+  run: { description: 'Start a program with the secrets in its environment', load: () => import('./run.ts') },
+  types: { description: 'Write the TypeScript declarations of the names', load: () => import('./types.ts') },
+  scan: { description: 'Search files for values that must not be there', load: () => import('./scan.ts') },
+}
