@@ -122,3 +122,43 @@ export function printMachine(title, rounds) {
 }
 
 export const ms = (value) => value.toFixed(0)
+
+/** Runs `work` for all items, so many at once. */
+export async function atOnce(limit, items, work) {
+  const results = []
+  const waiting = items.entries()
+  const worker = async () => {
+    for (const [index, item] of waiting) results[index] = await work(item)
+  }
+  await Promise.all(Array.from({ length: limit }, worker))
+  return results
+}
+
+/** One call in this process: ms, and whether it brought what was to be expected. */
+export async function timed(work, expected) {
+  const cpu = process.cpuUsage()
+  const started = performance.now()
+  const found = await work()
+  const wall = performance.now() - started
+  const { user, system } = process.cpuUsage(cpu)
+  if (found.length !== expected.length || found.some((value, index) => value !== expected[index])) {
+    throw new Error(`${work.name}: wrong values`)
+  }
+  return { wall, cpu: (user + system) / 1000 }
+}
+
+/** Times the arms in turn, and prints them against the one called `bare`. */
+export async function compare(labels, arms, expected, rounds) {
+  const timings = Object.entries(arms).map(([name, arm]) => [name, () => timed(arm, expected)])
+  const results = await interleave(Object.fromEntries(timings), rounds)
+  const of = (arm, key) => results[arm].map((result) => result[key])
+  printTable([
+    ['', 'wall ms', 'client CPU ms', 'wall/bare [min..max]', 'CPU/bare [min..max]'],
+    ...Object.entries(labels).map(([arm, label]) => [
+      label,
+      ms(median(of(arm, 'wall'))),
+      ms(median(of(arm, 'cpu'))),
+      ...(arm === 'bare' ? ['', ''] : ['wall', 'cpu'].map((key) => ratio(of(arm, key), of('bare', key)))),
+    ]),
+  ])
+}

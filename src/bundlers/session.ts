@@ -3,7 +3,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { formatAge } from '../core/duration.ts'
-import { throwProblems } from '../core/errors.ts'
+import { SecretsError, throwProblems } from '../core/errors.ts'
 import { defaultTypesFile, generateTypes } from '../core/expose/dts.ts'
 import { createExposure, type Exposure, serverValues } from '../core/expose/exposure.ts'
 import { type Serve, serveFor } from '../core/expose/serve.ts'
@@ -65,6 +65,11 @@ export class Session {
       logger: place.logger,
     })
     const { config } = this.#secrets
+    if (config.server === 'sealed') {
+      throw new SecretsError('UNSUPPORTED', "server: 'sealed' is not in this version.", {
+        hint: "Use server: 'runtime', which is the default.",
+      })
+    }
     throwProblems(
       checkPrefixes([...config.secrets.keys()], createPolicy(config.client), place.prefixes),
       (count) => `${count} names contradict the client list:`,

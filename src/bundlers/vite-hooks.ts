@@ -88,6 +88,9 @@ function graphHooks(session: Session, root: () => string, fixed?: Consumer) {
   }
 }
 
+/** Start lines of this process. */
+const said = new Set<string>()
+
 /** Stands for the environment where there is none. */
 const nowhere = {}
 

@@ -73,7 +73,14 @@ export function command<const Args extends ArgsDef>(input: CommandInput<Args>): 
   return {
     wrapsCommand,
     definition,
-    check: (own) => checkFlags(own, args, name),
+    check(own) {
+      const [word] = wrapsCommand ? tokensOf(own, args).filter((token) => token.kind === 'positional') : []
+      if (word) {
+        const hint = `Write -- before the program: secrets ${name} -- ${word.value} …`
+        throw usageError(`${name} does not know where its own flags end.`, hint)
+      }
+      checkFlags(own, args, name)
+    },
     async help() {
       const width = Math.max(...examples.map(([line]) => line.length))
       const lines = examples.map(([line, meaning]) => `  ${line.padEnd(width)}  ${colors.dim(meaning)}`)

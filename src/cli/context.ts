@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
-import type { ResolvedConfig } from '../core/config/resolve.ts'
+import type { DeclaredSecret, ResolvedConfig } from '../core/config/resolve.ts'
 import { SecretsError } from '../core/errors.ts'
 import { didYouMean } from '../core/nearest.ts'
 import { createSecrets, type Secrets, type SecretsOptions } from '../core/pipeline.ts'
@@ -86,17 +86,21 @@ async function loadParts(
     environment,
     processEnv,
     timeout,
-    cache: cache && { ...cache, directory: undefined, ...(cache.directory && { directory: cache.directory }) },
+    cache: cache && {
+      ttl: cache.ttl,
+      maxStale: cache.maxStale,
+      ...(cache.directory && { directory: cache.directory }),
+    },
     ...(profile === undefined ? {} : { profile, profiles: { [profile]: {} } }),
     providers: Object.fromEntries(config.providers),
     secrets: Object.fromEntries(secrets.map(([name, secret]) => [name, declarationOf(secret)])),
     import: imports ? config.imports.map(({ source }) => source) : [],
-  } as SecretsOptions)
+  })
   // Not closed: the providers belong to the whole, which closes them.
   return part.load()
 }
 
-function declarationOf(secret: ResolvedConfig['secrets'] extends ReadonlyMap<string, infer S> ? S : never) {
+function declarationOf(secret: DeclaredSecret): SecretDeclaration {
   const { reference, template, mode, schema, ttl } = secret
   const declaration: SecretDeclaration = { mode, ttl, ...(schema && { schema }) }
   if (reference) declaration.from = reference.source

@@ -65,7 +65,11 @@ function overview(): Promise<string> {
   const description = 'Secrets for builds and programs, and never into the browser by mistake'
   const root = defineCommand({ meta: { name: 'secrets', version: VERSION, description }, subCommands })
   return renderUsage(root).then((usage) =>
-    [plainUnlessColored(usage), '', 'For example: secrets set STRIPE_KEY, then secrets run -- npm start'].join('\n'),
+    [
+      plainUnlessColored(usage),
+      '',
+      'For example: secrets set STRIPE_KEY, then secrets run -- npm start',
+    ].join('\n'),
   )
 }
 

@@ -26,6 +26,6 @@ export function formatAge(ms: number): string {
     const count = Math.floor(ms / UNITS[unit])
     if (count >= 1) return `${count} ${word}${count === 1 ? '' : 's'}`
   }
-  const seconds = Math.max(0, Math.round(ms / 1000))
+  const seconds = Math.max(0, Math.floor(ms / 1000))
   return `${seconds} second${seconds === 1 ? '' : 's'}`
 }

@@ -21,23 +21,35 @@ export function extract(document: SecretDocument, reference: Reference, owner: s
     if (reference.field !== undefined) throw wrongType(owner, reference, 'holds bytes, which have no fields')
     return { kind: 'text', text: Buffer.from(value).toString('base64') }
   }
-  if (reference.field === undefined) {
-    return typeof value === 'string'
-      ? { kind: 'text', text: value }
-      : { kind: 'json', text: JSON.stringify(value) }
-  }
+  if (reference.field === undefined) return asRaw(value, reference, owner)
   const root = typeof value === 'string' ? parseObject(value) : value
   if (root === undefined)
     throw wrongType(owner, reference, 'holds plain text, not a JSON object, so it has no fields')
   const found = pick(root, reference.field)
   if (found === undefined) throw fieldMissing(owner, reference, Object.keys(root))
-  return asRaw(found)
+  return asRaw(found, reference, owner)
 }
 
-function asRaw(value: Json): RawValue {
-  return typeof value === 'string'
-    ? { kind: 'text', text: value }
-    : { kind: 'json', text: JSON.stringify(value) }
+function asRaw(value: Json, reference: Reference, owner: string): RawValue {
+  if (typeof value === 'string') return { kind: 'text', text: value }
+  if (!isExact(value)) throw inexact(owner, reference)
+  return { kind: 'json', text: JSON.stringify(value) }
+}
+
+/** Whether every number of a document is what was written: JSON.parse rounds what a double cannot hold, silently. */
+export function isExact(value: Json): boolean {
+  if (typeof value === 'number')
+    return Number.isInteger(value) ? Number.isSafeInteger(value) : Number.isFinite(value)
+  return typeof value !== 'object' || value === null || Object.values(value).every(isExact)
+}
+
+export function inexact(owner: string, reference: Reference): SecretsError {
+  return wrongType(
+    owner,
+    reference,
+    'holds a number with more digits than JavaScript keeps',
+    'Store it as text.',
+  )
 }
 
 function parseObject(text: string): JsonObject | undefined {
@@ -78,15 +90,20 @@ export function inMode(
   reference: Reference,
 ): RawValue {
   if (mode === 'json') {
+    let parsed: Json
     try {
-      return { kind: 'json', text: JSON.stringify(JSON.parse(value.text)) }
+      parsed = JSON.parse(value.text) as Json
     } catch {
       throw wrongType(owner, reference, 'is not JSON', "Take `mode: 'json'` away, or store a JSON document.")
     }
+    if (!isExact(parsed)) throw inexact(owner, reference)
+    return { kind: 'json', text: JSON.stringify(parsed) }
   }
   if (value.kind === 'text') return value
   const parsed = JSON.parse(value.text) as Json
-  if (typeof parsed === 'object' && parsed !== null) {
+  // As text it would be the word `null`, which is nobody's password.
+  if (parsed === null) throw wrongType(owner, reference, 'is null', 'Store a value, or take the key away.')
+  if (typeof parsed === 'object') {
     const keys = Array.isArray(parsed) ? [] : Object.keys(parsed)
     throw wrongType(
       owner,

@@ -97,6 +97,21 @@ function deadlineOf({ signal, name }: ProviderContext): Promise<never> {
   })
 }
 
+/** The contract, for providers that never met a type checker. What is not it must reach neither cache nor code. */
+function isResult(result: unknown): result is ReadResult {
+  if (result === undefined || result instanceof SecretsError) return true
+  if (typeof result !== 'object' || result === null) return false
+  const { value, version } = result as { value?: unknown; version?: unknown }
+  const isValue = typeof value === 'string' || (typeof value === 'object' && value !== null)
+  return isValue && (version === undefined || typeof version === 'string')
+}
+
+function malformed(name: string, { path }: ReadRequest): SecretsError {
+  return new SecretsError('RESPONSE_MALFORMED', `The provider ${name} gave no document for ${path}.`, {
+    hint: 'An answer is { value, version? }, undefined where there is nothing, or a SecretsError.',
+  })
+}
+
 /** One call; what the provider throws is the answer to every request. */
 async function readOnce(
   provider: Provider,
@@ -106,7 +121,10 @@ async function readOnce(
   try {
     const requests = entries.map(([, request]) => request)
     const results = await Promise.race([provider.read(requests, context), deadlineOf(context)])
-    if (results.length === entries.length) return results
+    if (results.length === entries.length)
+      return results.map((result, index) =>
+        isResult(result) ? result : malformed(context.name, entries[index]![1]),
+      )
     throw new SecretsError(
       'RESPONSE_MALFORMED',
       `The provider ${context.name} gave ${results.length} answers to ${entries.length} requests.`,

@@ -1,6 +1,7 @@
 import { type CacheEntry, openCache, type SecretCache } from './cache/index.ts'
 import { type ResolvedConfig, type ResolveOptions, resolveConfig } from './config/resolve.ts'
 import { formatAge } from './duration.ts'
+import { reasonOf } from './errors.ts'
 import { type FetchOptions, fetchDocuments } from './fetch.ts'
 import { consoleLogger, type Logger } from './log.ts'
 import { planReads, type Read, settle } from './reads.ts'
@@ -47,10 +48,18 @@ export async function createSecrets(options: SecretsOptions = {}): Promise<Secre
   const config = await resolveConfig(rest)
   const cache = config.cache === false ? undefined : openCacheOf(config, logger)
   let loading: Promise<Snapshot> | undefined
+  let refreshing: Promise<Snapshot> | undefined
   return {
     config,
     load: (how = {}) => {
-      loading ??= loadSnapshot(config, cache, logger, how).finally(() => {
+      // A plain load may ride on a refresh; the other way round nobody would have asked the providers.
+      if (how.refresh) {
+        refreshing ??= loadSnapshot(config, cache, logger, how).finally(() => {
+          refreshing = undefined
+        })
+        return refreshing
+      }
+      loading ??= (refreshing ?? loadSnapshot(config, cache, logger, how)).finally(() => {
         loading = undefined
       })
       return loading
@@ -59,7 +68,8 @@ export async function createSecrets(options: SecretsOptions = {}): Promise<Secre
       return { ...fetchOptions(config, logger).context, name, signal: AbortSignal.timeout(config.timeout) }
     },
     close: async () => {
-      await Promise.all([...config.providers.values()].map((provider) => provider.close?.()))
+      // The work is done by now: a connection that ends badly is no reason to fail.
+      await Promise.allSettled([...config.providers.values()].map(async (provider) => provider.close?.()))
     },
   }
 }
@@ -75,7 +85,9 @@ async function loadSnapshot(
   const cached = reads.some((read) => read.cacheKey !== undefined) ? await cache?.read() : undefined
   const isFresh = (read: Read): boolean => {
     const entry = read.cacheKey === undefined ? undefined : cached?.get(read.cacheKey)
-    return entry !== undefined && !how.refresh && now - entry.fetchedAt < read.ttl
+    if (entry === undefined || how.refresh) return false
+    // From the future: the clock was set back, and nobody knows how old it is.
+    return entry.fetchedAt <= now && now - entry.fetchedAt < read.ttl
   }
   const missing = reads.filter((read) => !isFresh(read))
   logger.debug(`${reads.length - missing.length} of ${reads.length} references are fresh in the cache`)
@@ -95,9 +107,9 @@ async function loadSnapshot(
   })
   if (cache && settled.changes.size > 0) await store(cache, settled.changes, logger)
   if (settled.stale) {
-    const { provider, age, count, why } = settled.stale
+    const { providers, age, count, why } = settled.stale
     logger.warn(
-      `${why} Using ${count} cached value${count === 1 ? '' : 's'} from ${provider}, ${formatAge(age)} old.`,
+      `${why} Using ${count} cached value${count === 1 ? '' : 's'} from ${providers}, ${formatAge(age)} old.`,
     )
   }
   return resolveValues(config, settled.values)
@@ -117,7 +129,7 @@ async function store(
       }
     })
   } catch (error) {
-    logger.warn(`The cache was not written: ${error instanceof Error ? error.message : 'unknown error'}`)
+    logger.warn(`The cache was not written: ${reasonOf(error)}`)
   }
 }
 

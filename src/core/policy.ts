@@ -1,6 +1,6 @@
 import { SecretsError } from './errors.ts'
 import { didYouMean } from './nearest.ts'
-import { aliasesOf, type TemplatePart } from './template.ts'
+import { aliasesOf, ownerOf, type TemplatePart } from './template.ts'
 
 /**
  * Default deny: a name reaches client code only when the `client` list names it. There is no pattern, no
@@ -17,16 +17,30 @@ export function createPolicy(client: readonly string[]): Policy {
   return { client: set, allows: (name) => allowedBy(set, name) }
 }
 
-/** `db` allows `db.username`; `db.username` allows neither `db` nor its other keys. */
-function allowedBy(client: ReadonlySet<string>, name: string): boolean {
-  for (let end = name.length; end > 0; end = name.lastIndexOf('.', end - 1)) {
+/**
+ * `db` allows `db.username`; `db.username` allows neither `db` nor its other keys.
+ * @param owner the secret that `name` is a part of, where it is known: with a secret of its own called
+ *   `db.password`, the entry `db` says nothing about that one
+ */
+function allowedBy(client: ReadonlySet<string>, name: string, owner = ''): boolean {
+  for (let end = name.length; end > 0 && end >= owner.length; end = name.lastIndexOf('.', end - 1)) {
     if (client.has(name.slice(0, end))) return true
   }
   return false
 }
 
 /** What a name may look like, so that it can be an export, a variable and a key of a reference. */
-const NAME = /^[A-Za-z_$][\w$.-]*$/
+const NAME = /^(?!__proto__$)[A-Za-z_$][\w$.-]*$/
+
+/** What is wrong with a name, if anything. */
+export function checkName(name: string, where: string): SecretsError[] {
+  if (NAME.test(name)) return []
+  return [
+    new SecretsError('CONFIG_INVALID', `${where} is not a usable name.`, {
+      hint: 'A name starts with a letter, _ or $ and goes on with letters, digits, _, $, - and dots.',
+    }),
+  ]
+}
 
 /** What is wrong with the names and the client list, as far as it can be known before anything is fetched. */
 export function checkNames(given: {
@@ -35,15 +49,7 @@ export function checkNames(given: {
   client: readonly string[]
 }): SecretsError[] {
   const problems: SecretsError[] = []
-  for (const name of given.declared) {
-    if (!NAME.test(name)) {
-      problems.push(
-        new SecretsError('CONFIG_INVALID', `secrets.${name} is not a usable name.`, {
-          hint: 'A name starts with a letter, _ or $ and goes on with letters, digits, _, $, - and dots.',
-        }),
-      )
-    }
-  }
+  for (const name of given.declared) problems.push(...checkName(name, `secrets.${name}`))
   for (const [index, entry] of given.client.entries()) {
     const where = `client[${index}]`
     if (entry === '') problems.push(new SecretsError('POLICY_INVALID', `${where} is empty.`))
@@ -98,14 +104,16 @@ export function checkPrefixes(
 
 /** A template that browsers may see carries what it is made of there, so that must be allowed as well. */
 export function checkTemplates(
-  declared: ReadonlyMap<string, { readonly template: readonly TemplatePart[] | undefined }>,
+  templates: ReadonlyMap<string, readonly TemplatePart[]>,
   client: readonly string[],
+  isName: (name: string) => boolean,
 ): SecretsError[] {
-  const policy = createPolicy(client)
-  return [...declared].flatMap(([name, { template }]) => {
-    if (template === undefined || !policy.allows(name)) return []
-    return aliasesOf(template)
-      .filter((alias) => !policy.allows(alias))
+  const set = new Set(client)
+  return [...templates].flatMap(([name, template]) => {
+    // One key of a JSON template is enough: what it is made of cannot be told apart.
+    if (!allowedBy(set, name) && !client.some((entry) => entry.startsWith(`${name}.`))) return []
+    return [...new Set(aliasesOf(template))]
+      .filter((alias) => !allowedBy(set, alias, ownerOf(alias, isName)))
       .map(
         (alias) =>
           new SecretsError(

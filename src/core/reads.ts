@@ -1,6 +1,7 @@
 import type { CacheEntry } from './cache/index.ts'
 import type { ResolvedConfig } from './config/resolve.ts'
-import { SecretsError } from './errors.ts'
+import { parseDuration } from './duration.ts'
+import { SecretsError, type SecretsErrorCode } from './errors.ts'
 import { extract, type RawValue } from './extract.ts'
 import { canonicalReference, documentKey } from './reference.ts'
 import type { ReadResult, Reference } from './types.ts'
@@ -31,7 +32,8 @@ export type Settled =
 
 /** Whether a variable of the process takes the place of the provider's value. */
 export function fromEnvironment(config: ResolvedConfig, name: string): string | undefined {
-  return config.processEnv ? process.env[name] : undefined
+  // Own ones only: `process.env.constructor` is a function.
+  return config.processEnv && Object.hasOwn(process.env, name) ? process.env[name] : undefined
 }
 
 /** The references that have to be read: those of declared secrets that the environment does not answer, and the imports. */
@@ -55,8 +57,11 @@ export function planReads(config: ResolvedConfig): Read[] {
     if (secret.reference === undefined || fromEnvironment(config, secret.name) !== undefined) continue
     add(secret.reference, secret.name, secret.ttl)
   }
-  for (const reference of config.imports)
-    add(reference, reference.source, config.cache ? config.cache.ttl : 0)
+  for (const reference of config.imports) {
+    const { ttl } = config.providers.get(reference.provider)!
+    const common = config.cache ? config.cache.ttl : 0
+    add(reference, reference.source, ttl === undefined ? common : parseDuration(ttl, reference.provider))
+  }
   return [...reads.values()]
 }
 
@@ -78,9 +83,24 @@ export interface SettleOutput {
   readonly changes: ReadonlyMap<string, CacheEntry | undefined>
   /** The one warning about values that are older than they should be. */
   readonly stale:
-    | { readonly provider: string; readonly age: number; readonly count: number; readonly why: string }
+    | { readonly providers: string; readonly age: number; readonly count: number; readonly why: string }
     | undefined
 }
+
+/**
+ * After these the place has said that the value is not (or no longer) for us. A failed login or a broken
+ * connection (a portal in a train gives `TLS_FAILED`) says nothing about the value, so it stays for later.
+ */
+const FORGOTTEN: ReadonlySet<SecretsErrorCode> = new Set([
+  'PERMISSION_DENIED',
+  'MOUNT_NOT_FOUND',
+  'NAMESPACE_NOT_FOUND',
+  'NOT_FOUND',
+  'DELETED',
+  'DESTROYED',
+  'FIELD_NOT_FOUND',
+  'WRONG_TYPE',
+])
 
 /**
  * The failure policy: fresh cache, else the provider's answer, else (only when the provider could not be
@@ -90,6 +110,7 @@ export function settle(reads: readonly Read[], input: SettleInput): SettleOutput
   const values = new Map<string, Settled>()
   const changes = new Map<string, CacheEntry | undefined>()
   let stale: SettleOutput['stale']
+  const down = new Set<string>()
   for (const read of reads) {
     const entry = read.cacheKey === undefined ? undefined : input.cached?.get(read.cacheKey)
     if (entry && input.isFresh(read)) {
@@ -105,14 +126,14 @@ export function settle(reads: readonly Read[], input: SettleInput): SettleOutput
     ) {
       values.set(read.key, fromCache(entry, true))
       const age = Math.max(input.now - entry.fetchedAt, stale?.age ?? 0)
-      stale = { provider: read.reference.provider, age, count: (stale?.count ?? 0) + 1, why: answer.message }
+      down.add(read.reference.provider)
+      stale = { providers: [...down].join(', '), age, count: (stale?.count ?? 0) + 1, why: answer.message }
       continue
     }
     values.set(read.key, answer)
     if (read.cacheKey === undefined) continue
     if (answer instanceof SecretsError || answer === undefined) {
-      if (entry && !(answer instanceof SecretsError && answer.transient))
-        changes.set(read.cacheKey, undefined)
+      if (entry && (answer === undefined || FORGOTTEN.has(answer.code))) changes.set(read.cacheKey, undefined)
     } else {
       const { value, version, fetchedAt } = answer
       changes.set(read.cacheKey, { ...value, fetchedAt, ...(version === undefined ? {} : { version }) })
@@ -140,6 +161,10 @@ function answerOf(read: Read, { documents, now }: SettleInput): Settled {
     return { value, version: result.version, fetchedAt: now, stale: false, source: 'provider' }
   } catch (error) {
     if (error instanceof SecretsError) return error
-    throw error
+    // A circle or a bigint in the object a provider gave.
+    return new SecretsError(
+      'RESPONSE_MALFORMED',
+      `${read.reference.source} holds something that JSON cannot say.`,
+    )
   }
 }

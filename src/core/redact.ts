@@ -59,9 +59,7 @@ export function redactionNeedles(secrets: Iterable<Secret>): RedactionNeedle[] {
     ]
     for (const form of forms) if (!needles.has(form)) needles.set(form, label)
   }
-  return [...needles]
-    .map(([text, label]) => ({ text, label }))
-    .sort((a, b) => b.text.length - a.text.length)
+  return [...needles].map(([text, label]) => ({ text, label })).sort((a, b) => b.text.length - a.text.length)
 }
 
 /**

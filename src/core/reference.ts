@@ -14,10 +14,13 @@ export function referenceError(
   index: number,
   hint?: string,
 ): SecretsError {
-  return new SecretsError(code, `${what}\n  ${source}\n  ${' '.repeat(index)}^`, { hint })
+  // A tab or a line end would push the caret away from what it points at.
+  const shown = source.replace(/\s/g, ' ')
+  return new SecretsError(code, `${what}\n  ${shown}\n  ${' '.repeat(index)}^`, { hint })
 }
 
-const PROVIDER_NAME = /^[A-Za-z][\w-]*$/
+/** What a reference can begin with, so what a provider may be called. */
+export const PROVIDER_NAME = /^[A-Za-z][\w-]*$/
 
 /**
  * @param source the reference as written
@@ -78,6 +81,9 @@ export function parseReference(source: string, owner: string): Reference {
     if (name === '') fail('an option has no name', at)
     if (equals + 1 === end) fail(`the option ${name} has no value`, end)
     if (options.some(([known]) => known === name)) fail(`the option ${name} stands twice`, at)
+    const again = source.indexOf('?', at)
+    if (again !== -1 && again < end)
+      fail('? stands twice', again, 'Options are joined by &; a ? itself is written %3F.')
     options.push([name, decode(equals + 1, end)])
     at = end + 1
   }
@@ -86,6 +92,9 @@ export function parseReference(source: string, owner: string): Reference {
   if (hash !== -1) {
     const second = source.indexOf('#', hash + 1)
     if (second !== -1) fail('# stands twice', second, 'A # inside a name is written %23.')
+    const late = source.indexOf('?', hash)
+    if (late !== -1)
+      fail('? stands behind #', late, 'Options come before the field; a ? inside a name is written %3F.')
     field = decode(hash + 1, source.length)
     if (field === '') fail('the field after # is empty', hash + 1)
   }
@@ -93,8 +102,7 @@ export function parseReference(source: string, owner: string): Reference {
   return { provider, path, options: Object.fromEntries(options), field, source }
 }
 
-const encode = (part: string): string =>
-  part.replace(/[%?#&=\s]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`)
+const encode = (part: string): string => part.replace(/[%?#&=\s]/g, (char) => encodeURIComponent(char))
 
 /** The document a reference reads from, as one text: equal texts are one request. */
 export function documentKey(reference: Pick<Reference, 'provider' | 'path' | 'options'>): string {

@@ -6,17 +6,28 @@ import { referenceError } from './reference.ts'
  * holds it: the word `vault` means the whole of what is declared.
  */
 
+const HINT = 'Write {{vault:NAME}} or {{vault:NAME.key}}.'
+
 /** A piece of a template: text as it is, or the name that stands there. */
 export type TemplatePart = string | { readonly alias: string; readonly index: number }
 
 /**
  * @param owner whose template it is, for messages
- * @param strict whether every `{{` must be ours (declared templates) or others are left alone (files)
- * @throws SecretsError `TEMPLATE_INVALID`, pointing at the character
+ * @param strict whether every `{{` must be ours (declared templates) or others are left alone (values, files)
+ * @throws SecretsError `TEMPLATE_INVALID`, pointing at the character; where `strict` is off by its number only,
+ *   because the text around it is somebody's value
  */
 export function parseTemplate(source: string, owner: string, strict = true): TemplatePart[] {
   const fail = (why: string, index: number): never => {
-    // The line around the mistake only: a template can be a whole file.
+    if (!strict) {
+      const line = source.slice(0, index).split('\n').length
+      throw new SecretsError(
+        'TEMPLATE_INVALID',
+        `Cannot read the template in the value of ${owner}: ${why} (line ${line}, character ${index - source.lastIndexOf('\n', index - 1)}).`,
+        { hint: HINT },
+      )
+    }
+    // The line around the mistake only: a template can have many.
     const start = source.lastIndexOf('\n', index - 1) + 1
     const end = source.indexOf('\n', index)
     throw referenceError(
@@ -24,14 +35,16 @@ export function parseTemplate(source: string, owner: string, strict = true): Tem
       `Cannot read the template of ${owner}: ${why}.`,
       source.slice(start, end === -1 ? undefined : end),
       index - start,
-      'Write {{vault:NAME}} or {{vault:NAME.key}}.',
+      HINT,
     )
   }
   const parts: TemplatePart[] = []
   let at = 0
   while (at < source.length) {
-    const open = source.indexOf('{{', at)
+    let open = source.indexOf('{{', at)
     if (open === -1) break
+    // Of `{{{` the last two open: the first is a brace of the text, as in `{{{vault:A}}: 1}`.
+    while (source[open + 2] === '{') open++
     const inside = /^\{\{\s*vault:/.exec(source.slice(open, open + 64))
     if (!inside) {
       if (strict) fail('{{ is not followed by vault:', open)
@@ -44,9 +57,9 @@ export function parseTemplate(source: string, owner: string, strict = true): Tem
     const nameStart = open + inside[0].length
     const alias = source.slice(nameStart, close).trim()
     if (alias === '') fail('it names no secret', nameStart)
-    const bad = alias.search(/[^\w.-]/)
+    const bad = alias.search(/[^\w$.-]/)
     if (bad !== -1)
-      fail('a name is made of letters, digits, _, - and .', source.indexOf(alias, nameStart) + bad)
+      fail('a name is made of letters, digits, _, $, - and .', source.indexOf(alias, nameStart) + bad)
     if (open > at) parts.push(source.slice(at, open))
     parts.push({ alias, index: open })
     at = close + 2

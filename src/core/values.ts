@@ -1,22 +1,28 @@
 import { type DeclaredSecret, type ResolvedConfig, unknownAlias } from './config/resolve.ts'
 import { SecretsError, throwProblems } from './errors.ts'
-import { inMode, pick, type RawValue } from './extract.ts'
-import { unmatched } from './policy.ts'
+import { inMode, leaves, pick, type RawValue } from './extract.ts'
+import { type ImportedSecret, importedSecrets } from './imports.ts'
+import { checkTemplates, unmatched } from './policy.ts'
 import { fromEnvironment, type Settled } from './reads.ts'
 import { Secret } from './redact.ts'
 import { canonicalReference } from './reference.ts'
 import { type SecretMeta, Snapshot, type SnapshotEntry } from './snapshot.ts'
 import { aliasesOf, orderByNeeds, ownerOf, parseTemplate, type TemplatePart } from './template.ts'
-import type { Json, Reference } from './types.ts'
+import type { Json } from './types.ts'
 import { isPlaceholder, validate } from './validate.ts'
 
 /** A name on its way to its value. */
-interface Pending extends DeclaredSecret {
-  /** For keys of an imported document: the value is already known. */
-  readonly imported?: {
-    readonly value: RawValue
-    readonly settled: Exclude<Settled, SecretsError | undefined>
-  }
+type Pending = DeclaredSecret & Partial<Pick<ImportedSecret, 'imported'>>
+
+/** What every step of one resolution looks at. */
+interface Work {
+  readonly config: ResolvedConfig
+  readonly settled: ReadonlyMap<string, Settled>
+  readonly pending: ReadonlyMap<string, Pending>
+  /** Declared templates, and those inside values of a provider that has them. */
+  readonly templates: ReadonlyMap<string, readonly TemplatePart[]>
+  readonly entries: ReadonlyMap<string, SnapshotEntry>
+  readonly problems: Problems
 }
 
 /**
@@ -27,56 +33,102 @@ export async function resolveValues(
   config: ResolvedConfig,
   settled: ReadonlyMap<string, Settled>,
 ): Promise<Snapshot> {
-  const problems: SecretsError[] = []
+  const problems = new Problems()
   const pending = new Map<string, Pending>()
   for (const reference of config.imports) {
-    for (const entry of importedNames(
-      reference,
-      settled.get(canonicalReference(reference)),
-      config,
-      problems,
-    )) {
-      pending.set(entry.name, entry)
-    }
+    const found = importedSecrets(reference, settled.get(canonicalReference(reference)), config)
+    for (const problem of found.problems) problems.add(problem, reference.source)
+    for (const secret of found.secrets) pending.set(secret.name, secret)
   }
   for (const [name, secret] of config.secrets) pending.set(name, secret)
-  if (config.imports.length > 0) problems.push(...unmatched(config.client, [...pending.keys()]))
+  // Names that only a failed import would have brought are no mistakes of their own.
+  const allKnown = problems.size === 0
+  if (allKnown && config.imports.length > 0) {
+    for (const problem of unmatched(config.client, [...pending.keys()])) problems.add(problem)
+  }
 
+  const templates = templatesOf(pending, config, settled, problems)
+  for (const problem of checkTemplates(templates, config.client, (name) => pending.has(name)))
+    problems.add(problem)
   const entries = new Map<string, SnapshotEntry>()
-  for (const secret of inOrder(pending, config, settled)) {
+  const work: Work = { config, settled, pending, templates, entries, problems }
+  for (const name of inOrder(work)) {
     try {
-      const entry = await resolveOne(secret, config, settled, entries)
-      if (entry) entries.set(secret.name, entry)
+      if (problems.has(name) || waitsForFailed(name, work, allKnown)) continue
+      const entry = await resolveOne(pending.get(name)!, work)
+      if (entry) entries.set(name, entry)
     } catch (error) {
       if (!(error instanceof SecretsError)) throw error
-      problems.push(error)
+      problems.add(error, name)
     }
   }
-  throwProblems(problems, (count) => `${count} secrets could not be resolved:`)
+  problems.throw()
   return new Snapshot(config.environment, config.profile, entries)
 }
 
-async function resolveOne(
-  secret: Pending,
-  config: ResolvedConfig,
-  settled: ReadonlyMap<string, Settled>,
-  entries: ReadonlyMap<string, SnapshotEntry>,
-): Promise<SnapshotEntry | undefined> {
+/** Every mistake once, with the names it is in the way of: ten secrets behind one closed door are one report. */
+class Problems {
+  readonly #names = new Map<SecretsError, string[]>()
+  readonly #failed = new Set<string>()
+
+  /** @param name the secret that has no value because of it */
+  add(problem: SecretsError, name?: string): void {
+    const names = this.#names.get(problem) ?? []
+    this.#names.set(problem, name === undefined ? names : [...names, name])
+    if (name !== undefined) this.#failed.add(name)
+  }
+
+  /** Marks a name whose own problem is another one's. */
+  skip(name: string): void {
+    this.#failed.add(name)
+  }
+
+  has(name: string): boolean {
+    return this.#failed.has(name)
+  }
+
+  get size(): number {
+    return this.#names.size
+  }
+
+  throw(): void {
+    const problems = [...this.#names].map(([problem, names]) => withNames(problem, names))
+    throwProblems(problems, (count) => `${count} problems with secrets:`)
+  }
+}
+
+/** A provider speaks of paths; whoever reads it looks for the name of a secret. */
+function withNames(problem: SecretsError, names: readonly string[]): SecretsError {
+  const unsaid = names.filter((name) => !problem.message.includes(name))
+  if (unsaid.length === 0) return problem
+  const more = names.length > 10 ? ` and ${names.length - 10} more` : ''
+  return new SecretsError(
+    problem.code,
+    `${problem.message} Needed by ${names.slice(0, 10).join(', ')}${more}.`,
+    {
+      hint: problem.hint,
+      retryAfter: problem.retryAfter,
+      problems: problem.problems,
+    },
+  )
+}
+
+async function resolveOne(secret: Pending, work: Work): Promise<SnapshotEntry | undefined> {
   const { name, schema } = secret
-  const found = readValue(secret, config, settled, entries)
+  const found = readValue(secret, work)
   if (found instanceof SecretsError) throw found
-  if (found && isPlaceholder(found.value.text)) {
+  if (found && holdsPlaceholder(found.value)) {
     throw new SecretsError('PLACEHOLDER', `${name} still holds the placeholder of its template.`, {
       hint: `Put the real value at ${secret.reference?.source ?? name}.`,
     })
   }
-  if (!found && !schema) throw notFound(secret, config)
+  if (!found && !schema) throw notFound(secret, work.config)
   let value = found?.value
   if (schema) {
     try {
       value = await validate(name, value, schema)
     } catch (error) {
-      throw found ? error : notFound(secret, config)
+      throw found ? error : notFound(secret, work.config)
     }
   }
   if (value === undefined) return undefined
@@ -88,6 +140,13 @@ async function resolveOne(
     meta,
     ...(value.kind === 'json' ? { parts: partsOf(value.text) } : {}),
   }
+}
+
+function holdsPlaceholder({ kind, text }: RawValue): boolean {
+  if (kind === 'text') return isPlaceholder(text)
+  return leaves('', JSON.parse(text) as Json).some(
+    ([, leaf]) => typeof leaf === 'string' && isPlaceholder(leaf),
+  )
 }
 
 const partsOf =
@@ -106,41 +165,37 @@ interface Found {
 }
 
 /** The value before its schema: the environment's, the template's, or the provider's. */
-function readValue(
-  secret: Pending,
-  config: ResolvedConfig,
-  settled: ReadonlyMap<string, Settled>,
-  entries: ReadonlyMap<string, SnapshotEntry>,
-): Found | SecretsError | undefined {
+function readValue(secret: Pending, work: Work): Found | SecretsError | undefined {
   const { name, mode, reference } = secret
-  const environment = fromEnvironment(config, name)
+  const environment = fromEnvironment(work.config, name)
   if (environment !== undefined) {
-    return { value: shaped({ kind: 'text', text: environment }, secret), meta: metaOf(secret, 'process.env') }
+    return { value: shaped(environment, secret, `process.env.${name}`), meta: metaOf(secret, 'process.env') }
   }
-  if (secret.template) {
-    const text = fill(name, secret.template, entries)
-    return { value: shaped({ kind: 'text', text }, secret), meta: metaOf(secret, 'template') }
+  const template = work.templates.get(name)
+  if (secret.template && template) {
+    return {
+      value: shaped(fill(name, template, work), secret, 'its template'),
+      meta: metaOf(secret, 'template'),
+    }
   }
-  const answer = secret.imported?.settled ?? settled.get(canonicalReference(reference!))
+  const answer = secret.imported?.settled ?? work.settled.get(canonicalReference(reference!))
   if (answer === undefined || answer instanceof SecretsError) return answer
-  let value = secret.imported?.value ?? inMode(answer.value, mode, name, reference!)
-  if (config.providers.get(reference!.provider)?.templates && value.kind === 'text') {
-    value = { kind: 'text', text: fill(name, parseTemplate(value.text, name, false), entries) }
-  }
+  const value = template
+    ? shaped(fill(name, template, work), secret, reference!.source)
+    : (secret.imported?.value ?? inMode(answer.value, mode, name, reference!))
   const { version, fetchedAt, stale, source } = answer
   return { value, meta: { ...metaOf(secret, source), version, fetchedAt, stale } }
 }
 
-/** A text in the mode its secret is declared in; the reference is only for messages. */
-function shaped(value: RawValue, secret: Pending): RawValue {
-  const reference = secret.reference ?? {
+/** A text in the mode its secret is declared in; `source` says where it stands, for messages. */
+function shaped(text: string, { name, mode }: Pending, source: string): RawValue {
+  return inMode({ kind: 'text', text }, mode, name, {
     provider: '',
     path: '',
     options: {},
     field: undefined,
-    source: secret.name,
-  }
-  return inMode(value, secret.mode, secret.name, reference)
+    source,
+  })
 }
 
 function metaOf(secret: Pending, source: SecretMeta['source']): SecretMeta {
@@ -157,19 +212,20 @@ function metaOf(secret: Pending, source: SecretMeta['source']): SecretMeta {
   }
 }
 
-function fill(
-  name: string,
-  parts: readonly TemplatePart[],
-  entries: ReadonlyMap<string, SnapshotEntry>,
-): string {
+function fill(name: string, parts: readonly TemplatePart[], { entries, pending }: Work): string {
   return parts
     .map((part) => {
       if (typeof part === 'string') return part
-      const owner = ownerOf(part.alias, (candidate) => entries.has(candidate))
-      const entry = owner === undefined ? undefined : entries.get(owner)
-      if (entry === undefined) throw unknownAlias(name, part.alias, entries.keys())
+      const owner = ownerOf(part.alias, (candidate) => pending.has(candidate))
+      if (owner === undefined) throw unknownAlias(name, part.alias, pending.keys())
+      const entry = entries.get(owner)
+      if (entry === undefined) {
+        throw new SecretsError('NOT_FOUND', `The template of ${name} names ${owner}, which has no value.`, {
+          hint: `Give ${owner} a value, or its schema a default.`,
+        })
+      }
       if (part.alias === owner) return entry.secret.reveal()
-      const value = entry.parts?.(part.alias.slice(owner!.length + 1))
+      const value = entry.parts?.(part.alias.slice(owner.length + 1))
       if (value === undefined) {
         throw new SecretsError(
           'FIELD_NOT_FOUND',
@@ -181,23 +237,27 @@ function fill(
     .join('')
 }
 
-/** Templates (also those inside values of a provider that has them) stand behind what they need. */
-function inOrder(
+function templatesOf(
   pending: ReadonlyMap<string, Pending>,
   config: ResolvedConfig,
   settled: ReadonlyMap<string, Settled>,
-): Pending[] {
-  const needs = new Map<string, string[]>()
+  problems: Problems,
+): Map<string, readonly TemplatePart[]> {
+  const templates = new Map<string, readonly TemplatePart[]>()
   for (const [name, secret] of pending) {
-    const aliases = aliasesOf(secret.template ?? valueTemplate(secret, config, settled) ?? [])
-    needs.set(
-      name,
-      aliases.flatMap((alias) => ownerOf(alias, (candidate) => pending.has(candidate)) ?? []),
-    )
+    if (fromEnvironment(config, name) !== undefined) continue
+    try {
+      const template = secret.template ?? valueTemplate(secret, config, settled)
+      if (template) templates.set(name, template)
+    } catch (error) {
+      if (!(error instanceof SecretsError)) throw error
+      problems.add(error, name)
+    }
   }
-  return orderByNeeds(needs).map((name) => pending.get(name)!)
+  return templates
 }
 
+/** The template that stands in the value itself; `undefined` for a value without one. */
 function valueTemplate(
   secret: Pending,
   config: ResolvedConfig,
@@ -205,63 +265,38 @@ function valueTemplate(
 ): TemplatePart[] | undefined {
   if (!secret.reference || !config.providers.get(secret.reference.provider)?.templates) return undefined
   const answer = secret.imported ?? settled.get(canonicalReference(secret.reference))
-  if (answer === undefined || answer instanceof SecretsError) return undefined
-  return parseTemplate(answer.value.text, secret.name, false)
+  if (answer === undefined || answer instanceof SecretsError || answer.value.kind !== 'text') return undefined
+  const template = parseTemplate(answer.value.text, secret.name, false)
+  return aliasesOf(template).length > 0 ? template : undefined
 }
 
-function importedNames(
-  reference: Reference,
-  answer: Settled,
-  config: ResolvedConfig,
-  problems: SecretsError[],
-): Pending[] {
-  if (answer instanceof SecretsError) {
-    problems.push(answer)
-    return []
-  }
-  if (answer === undefined) {
-    // An empty vault on the first day is no mistake; a document that was named is.
-    if (reference.path === '*') return []
-    problems.push(
-      new SecretsError('NOT_FOUND', `There is nothing at ${reference.source}, which \`import\` names.`, {
-        hint: `Look at ${config.providers.get(reference.provider)!.location}.`,
-      }),
-    )
-    return []
-  }
-  let document: Json
+/** The names that the template of a name stands on. */
+function needsOf(name: string, { templates, pending }: Work): string[] {
+  const aliases = aliasesOf(templates.get(name) ?? [])
+  return aliases.flatMap((alias) => ownerOf(alias, (candidate) => pending.has(candidate)) ?? [])
+}
+
+/** Templates stand behind what they need. */
+function inOrder(work: Work): string[] {
+  const names = [...work.pending.keys()]
   try {
-    document = JSON.parse(answer.value.text) as Json
-  } catch {
-    document = null
-  }
-  if (typeof document !== 'object' || document === null || Array.isArray(document)) {
-    problems.push(
-      new SecretsError(
-        'WRONG_TYPE',
-        `${reference.source} holds no JSON object, so it cannot be imported key by key.`,
-        {
-          hint: 'Declare it under `secrets` instead.',
-        },
-      ),
-    )
+    return orderByNeeds(new Map(names.map((name) => [name, needsOf(name, work)])))
+  } catch (error) {
+    if (!(error instanceof SecretsError)) throw error
+    // Nothing has an order then; what is known to be wrong up to here is what can be told.
+    work.problems.add(error)
     return []
   }
-  return Object.entries(document).map(([name, item]) => {
-    const isText = typeof item === 'string'
-    const value: RawValue = { kind: isText ? 'text' : 'json', text: isText ? item : JSON.stringify(item) }
-    const own: Reference = { ...reference, field: name, source: `${reference.source}#${name}` }
-    return {
-      name,
-      reference: own,
-      template: undefined,
-      mode: isText ? 'plaintext' : 'json',
-      schema: undefined,
-      description: undefined,
-      ttl: 0,
-      imported: { value, settled: answer },
-    }
-  })
+}
+
+/** Whether what a template needs has been reported already: its own failure would only repeat that. */
+function waitsForFailed(name: string, work: Work, allKnown: boolean): boolean {
+  const unknown = (alias: string): boolean => ownerOf(alias, (known) => work.pending.has(known)) === undefined
+  const waits =
+    needsOf(name, work).some((needed) => work.problems.has(needed)) ||
+    (!allKnown && aliasesOf(work.templates.get(name) ?? []).some(unknown))
+  if (waits) work.problems.skip(name)
+  return waits
 }
 
 function notFound(secret: Pending, config: ResolvedConfig): SecretsError {

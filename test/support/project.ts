@@ -92,7 +92,7 @@ export async function buildApp(
     viteConfig(project, config, {
       ...more,
       build: { outDir: 'dist/client', sourcemap: true, ...more.build },
-      environments: {
+      environments: more.environments ?? {
         ssr: {
           build: {
             outDir: 'dist/server',

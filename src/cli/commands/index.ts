@@ -4,7 +4,10 @@ import type { Command } from '../command.ts'
 export const commands: Readonly<
   Record<string, { readonly description: string; load(): Promise<{ default: Command }> }>
 > = {
-  init: { description: 'Set up a project: a configuration, and what to do next', load: () => import('./init.ts') },
+  init: {
+    description: 'Set up a project: a configuration, and what to do next',
+    load: () => import('./init.ts'),
+  },
   set: { description: 'Store a value', load: () => import('./set.ts') },
   get: { description: 'Show one secret, masked', load: () => import('./get.ts') },
   list: { description: 'Show all names, never values', load: () => import('./list.ts') },

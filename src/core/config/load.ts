@@ -15,19 +15,30 @@ export async function loadConfigFile(file: string): Promise<SecretsConfig> {
   const extension = extname(file)
   let loaded: unknown
   try {
-    if (extension === '.json') loaded = JSON.parse(await readFile(file, 'utf8'))
+    if (extension === '.json') loaded = parseJson(await readFile(file, 'utf8'))
     else if (/^\.m?ts$/.test(extension) && !stripsTypes()) loaded = await importWithJiti(file)
     else loaded = ((await import(/* @vite-ignore */ freshUrl(file))) as { default?: unknown }).default
+    if (typeof loaded === 'function') loaded = await (loaded as () => unknown)()
   } catch (error) {
     throw unreadable(file, error)
   }
-  if (typeof loaded === 'function') loaded = await (loaded as () => unknown)()
   if (typeof loaded !== 'object' || loaded === null || Array.isArray(loaded)) {
     throw new SecretsError('CONFIG_UNREADABLE', `${file} exports no configuration.`, {
       hint: 'Write `export default defineConfig({ … })`.',
     })
   }
   return loaded as SecretsConfig
+}
+
+/** JSON.parse's own message quotes the text around the mistake, and a configuration may hold credentials. */
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    const position = / at position (\d+)/.exec((error as SyntaxError).message)?.[1]
+    const line = position && text.slice(0, Number(position)).split('\n').length
+    throw new SyntaxError(`it is not JSON${line ? ` (line ${line})` : ''}.`)
+  }
 }
 
 /** `process.features.typescript` is `'strip'` or `'transform'` from Node 22.10 on, where it is switched on. */

@@ -5,7 +5,7 @@ import { parseDuration } from '../duration.ts'
 import { SecretsError, throwProblems } from '../errors.ts'
 import { didYouMean } from '../nearest.ts'
 import { checkNames, checkTemplates } from '../policy.ts'
-import { parseReference } from '../reference.ts'
+import { PROVIDER_NAME, parseReference } from '../reference.ts'
 import { aliasesOf, orderByNeeds, ownerOf, parseTemplate, type TemplatePart } from '../template.ts'
 import type {
   Consumer,
@@ -91,35 +91,34 @@ export async function resolveConfig(options: ResolveOptions = {}): Promise<Resol
   const layers: ConfigLayer[] = []
   for (const { kind, file } of files) layers.push({ kind, source: file, config: await loadConfigFile(file) })
   layers.push({ kind: 'inline', source: 'options', config: inline })
-  for (const layer of layers) {
-    const where = layer.kind === 'inline' ? '' : ` in ${layer.source}`
-    throwProblems(
-      checkShape(layer.config),
-      (count) => `${count} mistakes${where || ' in the configuration'}:`,
-    )
-  }
+  throwProblems(layers.flatMap(shapeProblems), (count) => `${count} mistakes in the configuration:`)
 
   const base = mergeLayers(layers)
   const profile = inline.profile ?? (process.env.SECRETS_PROFILE || base.config.profile)
-  const { config, origins } = mergeLayers([...layers, ...profileLayer(base.config, profile)])
-  const environment = config.environment ?? mode ?? (process.env.NODE_ENV || 'development')
-  const root =
-    files.length > 0 || isWhole(inline) ? (isWhole(inline) ? resolve(start) : found.root) : found.root
-  return build(
-    { ...config, ...(isWhole(config) ? {} : zeroConfig(config)) },
-    {
-      root,
-      environment,
-      profile,
-      files: files.map(({ file }) => file),
-      origins,
-    },
-  )
+  layers.push(...profileLayer(base.config, profile))
+  const { config, origins } = mergeLayers(layers)
+  const environment = config.environment ?? (mode || process.env.NODE_ENV || 'development')
+  // Providers that a user keeps for all projects are no configuration of this one.
+  const isConfigured = layers.some((layer) => layer.kind !== 'user' && isWhole(layer.config))
+  return build(isConfigured ? config : zeroConfig(config), {
+    root: isWhole(inline) ? resolve(start) : found.root,
+    environment,
+    profile,
+    files: files.map(({ file }) => file),
+    origins,
+  })
+}
+
+/** The mistakes of one layer, each with the file it stands in. */
+function shapeProblems({ kind, source, config }: ConfigLayer): SecretsError[] {
+  const problems = checkShape(config)
+  if (kind === 'inline') return problems
+  return problems.map(({ code, message, hint }) => new SecretsError(code, `${source}: ${message}`, { hint }))
 }
 
 /** Nothing is configured: everything in the project's own encrypted vault, none of it for browsers unless listed. */
 function zeroConfig(config: SecretsConfig): SecretsConfig {
-  return { ...config, providers: { local: { type: 'local' } }, import: ['local:*'] }
+  return { ...config, providers: { local: { type: 'local' }, ...config.providers }, import: ['local:*'] }
 }
 
 function build(
@@ -138,12 +137,32 @@ function build(
   }
 
   const providers = new Map<string, Provider>()
+  const ttls = new Map<string, number>()
   for (const [name, given] of Object.entries(config.providers ?? {})) {
     const provider = attempt(() => asProvider(name, given))
-    if (provider) providers.set(name, provider)
+    if (!provider) continue
+    providers.set(name, provider)
+    const own = provider.ttl
+    const parsed = own === undefined ? undefined : attempt(() => parseDuration(own, `The ttl of providers.${name}`))
+    if (parsed !== undefined) ttls.set(name, parsed)
   }
   const reference = (source: string, owner: string): Reference | undefined =>
     attempt(() => checkedReference(fillPlaceholders(source, place), owner, config, providers))
+
+  const importReference = (source: string, owner: string): Reference | undefined => {
+    const found = reference(source, owner)
+    const provider = found && providers.get(found.provider)
+    if (found?.path !== '*' || !provider || provider.importAll) return found
+    const problem = new SecretsError(
+      'REFERENCE_INVALID',
+      `${owner} (${source}): ${provider.type} cannot give everything it holds.`,
+      {
+        hint: 'Name one document, whose every key becomes a secret.',
+      },
+    )
+    problems.push(problem)
+    return undefined
+  }
 
   const cache = config.cache === false ? false : (config.cache ?? {})
   const ttl = attempt(() => parseDuration(cache ? (cache.ttl ?? '5m') : 0, 'cache.ttl')) ?? 0
@@ -156,8 +175,8 @@ function build(
       declaration.template === undefined
         ? undefined
         : attempt(() => parseTemplate(declaration.template!, owner))
-    const provider = from && providers.get(from.provider)
-    const ownTtl = declaration.ttl ?? provider?.ttl
+    const own = declaration.ttl
+    const common = (from && ttls.get(from.provider)) ?? ttl
     declared.set(name, {
       name,
       reference: from,
@@ -165,21 +184,25 @@ function build(
       mode: declaration.mode ?? 'plaintext',
       schema: declaration.schema,
       description: declaration.description,
-      ttl: ownTtl === undefined ? ttl : (attempt(() => parseDuration(ownTtl, `${owner}.ttl`)) ?? ttl),
+      ttl: own === undefined ? common : (attempt(() => parseDuration(own, `${owner}.ttl`)) ?? ttl),
     })
   }
   const imports = (config.import ?? []).flatMap((source, index) => {
-    return reference(wholePlace(source, place.environment), `import[${index}]`) ?? []
+    return importReference(wholePlace(source, place.environment), `import[${index}]`) ?? []
   })
+  const hasImports = (config.import ?? []).length > 0
   problems.push(
     ...checkNames({
       declared: [...declared.keys()],
-      hasImports: imports.length > 0,
+      hasImports,
       client: config.client ?? [],
     }),
   )
-  problems.push(...checkTemplates(declared, config.client ?? []))
-  const secrets = attempt(() => ordered(declared, imports.length > 0)) ?? declared
+  const templates = new Map(
+    [...declared].flatMap(([name, { template }]) => (template ? [[name, template]] : [])),
+  )
+  problems.push(...checkTemplates(templates, config.client ?? [], (name) => declared.has(name)))
+  const secrets = attempt(() => ordered(declared, hasImports)) ?? declared
   const resolved: ResolvedConfig = Object.freeze({
     ...place,
     providers,
@@ -227,6 +250,11 @@ function wholePlace(source: string, environment: string): string {
 }
 
 function asProvider(name: string, given: Provider | ProviderDescription): Provider {
+  if (!PROVIDER_NAME.test(name)) {
+    throw new SecretsError('CONFIG_INVALID', `providers.${name} cannot be named in a reference.`, {
+      hint: 'A provider name starts with a letter and goes on with letters, digits, - and _.',
+    })
+  }
   if (typeof given !== 'object' || given === null || typeof given.type !== 'string') {
     throw new SecretsError('CONFIG_INVALID', `providers.${name} is not a provider.`, {
       hint: "Write vault({ … }) from 'unplugin-secrets/providers', or an object with a `type`.",

@@ -24,8 +24,9 @@ const or = (...rules: readonly Rule[]): Rule =>
   rule(rules.map((each) => each.expected).join(' or '), (value) => rules.some((each) => each.test(value)))
 const disabled = rule('false', (value) => value === false)
 const milliseconds = rule(
-  'a number of milliseconds above 0',
-  (value) => typeof value === 'number' && value > 0,
+  'a number of milliseconds from 1 to 2147483647',
+  // Above, timers fire at once.
+  (value) => typeof value === 'number' && value >= 1 && value <= 2 ** 31 - 1,
 )
 const duration = rule(
   "a duration (ms or '5m')",
@@ -85,27 +86,35 @@ function check(value: unknown, owner: string, rules: Record<string, Rule>): Secr
 export function checkShape(config: unknown): SecretsError[] {
   const problems = check(config, '', CONFIG)
   if (!isObject(config)) return problems
-  if (isObject(config.cache)) problems.push(...check(config.cache, 'cache', CACHE))
+  problems.push(...checkParts(config, ''))
   if (isObject(config.scan)) problems.push(...check(config.scan, 'scan', SCAN))
-  if (isObject(config.secrets)) {
-    for (const [name, declared] of Object.entries(config.secrets)) {
-      const owner = `secrets.${name}`
-      if (typeof declared === 'string' && declared !== '') continue
-      if (!isObject(declared)) {
-        problems.push(new SecretsError('CONFIG_INVALID', `${owner} must be a reference or an object.`))
-        continue
-      }
-      problems.push(...check(declared, owner, DECLARATION))
-      if ((declared.from === undefined) === (declared.template === undefined)) {
-        problems.push(
-          new SecretsError('CONFIG_INVALID', `${owner} needs exactly one of \`from\` and \`template\`.`),
-        )
-      }
-    }
-  }
   if (isObject(config.profiles)) {
     for (const [name, overlay] of Object.entries(config.profiles)) {
-      problems.push(...check(overlay, `profiles.${name}`, OVERLAY))
+      const owner = `profiles.${name}`
+      problems.push(...check(overlay, owner, OVERLAY))
+      if (isObject(overlay)) problems.push(...checkParts(overlay, `${owner}.`))
+    }
+  }
+  return problems
+}
+
+/** What a configuration and a profile have in common. */
+function checkParts(config: Record<string, unknown>, owner: string): SecretsError[] {
+  const problems: SecretsError[] = []
+  if (isObject(config.cache)) problems.push(...check(config.cache, `${owner}cache`, CACHE))
+  if (!isObject(config.secrets)) return problems
+  for (const [name, declared] of Object.entries(config.secrets)) {
+    const path = `${owner}secrets.${name}`
+    if (typeof declared === 'string' && declared !== '') continue
+    if (!isObject(declared)) {
+      problems.push(new SecretsError('CONFIG_INVALID', `${path} must be a reference or an object.`))
+      continue
+    }
+    problems.push(...check(declared, path, DECLARATION))
+    if ((declared.from === undefined) === (declared.template === undefined)) {
+      problems.push(
+        new SecretsError('CONFIG_INVALID', `${path} needs exactly one of \`from\` and \`template\`.`),
+      )
     }
   }
   return problems

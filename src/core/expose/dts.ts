@@ -2,13 +2,14 @@ import { existsSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import type { ResolvedConfig } from '../config/resolve.ts'
 import { createPolicy } from '../policy.ts'
+import { freeName, isBindable } from './modules.ts'
 
 /**
  * The generated types: made of names, modes and schemas, never of values. A schema's type is taken from the
  * configuration file itself, so it is exact and needs no running.
  */
 export interface DtsInput {
-  readonly config: Pick<ResolvedConfig, 'secrets' | 'client' | 'files'>
+  readonly config: Pick<ResolvedConfig, 'secrets' | 'client' | 'files' | 'origins'>
   /** Every name, those that an import brought included. */
   readonly names: readonly string[]
   /** The folder of the file that is written. */
@@ -19,24 +20,33 @@ const IDENTIFIER = /^[A-Za-z_$][\w$]*$/
 
 export function generateTypes({ config, names, folder }: DtsInput): string {
   const policy = createPolicy(config.client)
-  const configFile = config.files.at(-1)
-  const typed =
-    configFile !== undefined && /\.m?[jt]s$/.test(configFile) ? moduleName(folder, configFile) : undefined
+  /** The file that declares it, where that is one TypeScript can read. */
+  const moduleOf = (name: string): string | undefined => {
+    const file = config.origins.get(`secrets.${name}`)
+    return file !== undefined && config.files.includes(file) && /\.m?[jt]s$/.test(file)
+      ? moduleName(folder, file)
+      : undefined
+  }
   const typeOf = (name: string): string => {
     const declared = config.secrets.get(name)
-    if (declared?.schema)
-      return typed === undefined ? 'unknown' : `SecretsOutput<typeof import('${typed}').default, '${name}'>`
+    if (declared?.schema) {
+      const module = moduleOf(name)
+      return module === undefined
+        ? 'unknown'
+        : `SecretsOutput<typeof import(${quote(module)}).default, '${name}'>`
+    }
     return declared?.mode === 'json' ? 'SecretsJson' : 'string'
   }
+  const prefix = freeName('_', names)
   const constants = (allowed: readonly string[]): string =>
     allowed
-      .map((name) => {
+      .map((name, index) => {
         const description = config.secrets.get(name)?.description
         const comment = description === undefined ? '' : `  /** ${description.replaceAll('*/', '* /')} */\n`
-        // A name that is no identifier can be imported as a string, which TypeScript cannot declare as a const.
-        return IDENTIFIER.test(name)
+        // What is no identifier can be imported as a string, which TypeScript cannot declare as a const.
+        return isBindable(name)
           ? `${comment}  export const ${name}: ${typeOf(name)}\n`
-          : `${comment}  const _${allowed.indexOf(name)}: ${typeOf(name)}\n  export { _${allowed.indexOf(name)} as '${name}' }\n`
+          : `${comment}  const ${prefix}${index}: ${typeOf(name)}\n  export { ${prefix}${index} as '${name}' }\n`
       })
       .join('')
   const client = names.filter(
@@ -50,9 +60,13 @@ export function generateTypes({ config, names, folder }: DtsInput): string {
     `/// <reference types="unplugin-secrets/client" />\n\n`,
     `declare module 'virtual:secrets/client' {\n${constants(client)}  export {}\n}\n\n`,
     `declare module 'virtual:secrets/server' {\n${constants(names)}  export {}\n}\n\n`,
-    `interface ImportMetaEnv {\n${members.join('')}}\n`,
+    `interface ImportMetaEnv {\n${members.join('')}}\n\n`,
+    // Vite declares the same; other bundlers have no types for it.
+    'interface ImportMeta {\n  readonly env: ImportMetaEnv\n}\n',
   ].join('')
 }
+
+const quote = (text: string): string => `'${text.replace(/['\\]/g, '\\$&')}'`
 
 function moduleName(folder: string, file: string): string {
   const path = relative(folder, file)

@@ -1,8 +1,9 @@
 import type { ResolvedConfig } from '../config/resolve.ts'
-import { throwProblems } from '../errors.ts'
+import { SecretsError, throwProblems } from '../errors.ts'
 import { leaves } from '../extract.ts'
 import { checkPrefixes, createPolicy, type Policy } from '../policy.ts'
 import { codeValue, type Snapshot } from '../snapshot.ts'
+import { ownerOf } from '../template.ts'
 import type { Json, JsonObject } from '../types.ts'
 import { createManifest, type Manifest } from './manifest.ts'
 
@@ -37,7 +38,7 @@ export function createExposure(
   const policy = createPolicy(config.client)
   const names = snapshot.names()
   throwProblems(
-    checkPrefixes(names, policy, prefixes),
+    [...checkPrefixes(names, policy, prefixes), ...checkParts(config, snapshot)],
     (count) => `${count} names contradict the client list:`,
   )
   const values = new Map<string, Json>()
@@ -54,14 +55,37 @@ export function createExposure(
 /** Of a JSON secret that is not allowed as a whole, the parts that are. */
 function allowedParts(name: string, value: Json, policy: Policy): Json | undefined {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined
-  const allowed: Record<string, Json> = {}
-  for (const [key, item] of Object.entries(value as JsonObject)) {
+  const allowed = Object.entries(value as JsonObject).flatMap(([key, item]): [string, Json][] => {
     const path = `${name}.${key}`
     const kept = policy.client.has(path) ? item : allowedParts(path, item, policy)
-    if (kept !== undefined) allowed[key] = kept
-  }
-  return Object.keys(allowed).length > 0 ? allowed : undefined
+    return kept === undefined ? [] : [[key, kept]]
+  })
+  // Not by assignment: a document may have a key `__proto__`.
+  return allowed.length > 0 ? Object.fromEntries(allowed) : undefined
 }
+
+/** Entries such as `db.host` that name no part of what `db` turned out to be. */
+function checkParts(config: ResolvedConfig, snapshot: Snapshot): SecretsError[] {
+  const names = snapshot.names()
+  return config.client.flatMap((entry) => {
+    const owner = ownerOf(entry, (name) => names.includes(name))
+    // Without an owner: an optional secret that is not there. Other unknown names were reported before.
+    if (
+      owner === undefined ||
+      owner === entry ||
+      allowedParts(owner, codeValue(snapshot, owner), onlyFor(entry))
+    )
+      return []
+    return new SecretsError('POLICY_INVALID', `client names ${entry}, but ${owner} has no such key.`, {
+      hint:
+        snapshot.meta(owner)?.kind === 'json'
+          ? 'Keys of objects can be named, positions of lists cannot.'
+          : `${owner} is text; declare it with \`mode: 'json'\` where it is a JSON document.`,
+    })
+  })
+}
+
+const onlyFor = (entry: string): Policy => createPolicy([entry])
 
 /** What must not stand in any output: each server-only value, of JSON documents each text in them. */
 export function serverValues(snapshot: Snapshot, policy: Policy): { name: string; text: string }[] {
@@ -70,7 +94,10 @@ export function serverValues(snapshot: Snapshot, policy: Policy): { name: string
     const whole = { name, text: snapshot.get(name)!.reveal() }
     const value = codeValue(snapshot, name)
     if (typeof value !== 'object' || value === null) return [whole]
-    const parts = leaves(name, value)
+    const all = leaves(name, value)
+    // Part by part all of it is allowed: then the document as a whole says nothing more.
+    if (all.length > 0 && all.every(([path]) => policy.allows(path))) return []
+    const parts = all
       .filter(([path, part]) => !policy.allows(path) && part !== null)
       .map(([path, part]) => ({ name: path, text: String(part) }))
     // Parts that are numbers or flags cannot be told from any other number; the document as a whole can.

@@ -1,4 +1,6 @@
 import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import type { ResolvedConfig } from '../config/resolve.ts'
 import type { Snapshot } from '../snapshot.ts'
 import type { JsonObject } from '../types.ts'
@@ -51,8 +53,19 @@ export function createManifest(config: ResolvedConfig, snapshot: Snapshot): Mani
     if (used.has(name) && settings !== undefined) providers[name] = { ...settings, type }
   }
   const content = { environment: config.environment, profile: config.profile ?? null, secrets, providers }
+  // The package's name, not its path: the same build on two machines is the same bytes.
+  const identity = JSON.stringify([packageName(config.root), content])
   return {
-    scope: createHash('sha256').update(JSON.stringify(content)).digest('hex').slice(0, 16),
+    scope: createHash('sha256').update(identity).digest('hex').slice(0, 16),
     ...content,
+  }
+}
+
+function packageName(root: string): string {
+  try {
+    return String((JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { name?: unknown }).name)
+  } catch {
+    // None, or none that can be read: the manifest alone has to tell projects apart.
+    return ''
   }
 }

@@ -6,11 +6,12 @@ import type { Manifest } from './manifest.ts'
 
 /** ECMAScript words that cannot be bound, though they can be exported under. */
 const RESERVED = new Set(
-  'arguments await break case catch class const continue debugger default delete do else enum eval export extends false finally for function if implements import in instanceof interface let new null package private protected public return static super switch this throw true try typeof var void while with yield'.split(
+  'arguments await break case catch class const continue debugger default delete do else enum eval export extends false finally for function if implements import in instanceof interface let new null package private protected public return static super switch this throw true try typeof undefined var void while with yield'.split(
     ' ',
   ),
 )
-const isBindable = (name: string): boolean => /^[A-Za-z_$][\w$]*$/.test(name) && !RESERVED.has(name)
+/** Whether a name can stand in a declaration. */
+export const isBindable = (name: string): boolean => /^[A-Za-z_$][\w$]*$/.test(name) && !RESERVED.has(name)
 
 /** JSON is JavaScript but for `__proto__` keys, two line separators, and `</script>` where code is inlined in HTML. */
 export function toLiteral(value: Json): string {
@@ -33,8 +34,19 @@ interface Binding {
 }
 
 /** Names that are no identifiers are exported as strings: `import { "my-key" as myKey }`. */
-function bindings(names: Iterable<string>): Binding[] {
-  return [...names].sort().map((name, index) => ({ name, local: isBindable(name) ? name : `_${index}` }))
+function bindings(names: readonly string[]): Binding[] {
+  const prefix = freeName('_', names)
+  return [...names]
+    .sort()
+    .map((name, index) => ({ name, local: isBindable(name) ? name : `${prefix}${index}` }))
+}
+
+/** A word that no name begins with, made of the one that is given. */
+export function freeName(word: string, names: Iterable<string>): string {
+  const all = [...names]
+  let free = word
+  while (all.some((name) => name.startsWith(free))) free += '_'
+  return free
 }
 
 function aliasExports(all: readonly Binding[]): string {
@@ -45,7 +57,7 @@ function aliasExports(all: readonly Binding[]): string {
 
 /** `virtual:secrets/client`: the allowed values, and nothing else in the whole process is reachable from it. */
 export function clientModule(values: ReadonlyMap<string, Json>): string {
-  const all = bindings(values.keys())
+  const all = bindings([...values.keys()])
   const lines = all.map(({ name, local }) => {
     return `${name === local ? 'export ' : ''}const ${local} = ${toLiteral(values.get(name)!)};\n`
   })
@@ -57,22 +69,25 @@ export function clientModule(values: ReadonlyMap<string, Json>): string {
  * rotation. Synchronous (a top-level await breaks CommonJS output and `require`), and without a value.
  */
 export function serverModule(manifest: Manifest): string {
-  const all = bindings(Object.keys(manifest.secrets))
+  const names = Object.keys(manifest.secrets)
+  const all = bindings(names)
+  // Words of ours that no secret may take away.
+  const [bind, values] = [freeName('bind', names), freeName('values', names)]
   const own = all.filter(({ name, local }) => name === local).map(({ local }) => local)
   const others = all.filter(({ name, local }) => name !== local).map(({ local }) => local)
   const targets = all.map(({ name, local }) => `${toLiteral(name)}: ${local}`).join(', ')
   return [
-    `import { bind } from ${toLiteral(RUNTIME_ID)};\n`,
+    `import { bind${bind === 'bind' ? '' : ` as ${bind}`} } from ${toLiteral(RUNTIME_ID)};\n`,
     own.length > 0 ? `export let ${own.join(', ')};\n` : '',
     others.length > 0 ? `let ${others.join(', ')};\n` : '',
-    `bind(${toLiteral(manifest as unknown as Json)}, (values) => { ({ ${targets} } = values) });\n`,
+    `${bind}(${toLiteral(manifest as unknown as Json)}, (${values}) => { ({ ${targets} } = ${values}) });\n`,
     aliasExports(all),
   ].join('')
 }
 
 /** What stands in for the server module in a client graph until the build is failed: names, no values. */
 export function deniedModule(names: Iterable<string>): string {
-  const all = bindings(names)
+  const all = bindings([...names])
   const lines = all.map(
     ({ name, local }) => `${name === local ? 'export ' : ''}const ${local} = undefined;\n`,
   )

@@ -67,12 +67,19 @@ const LETTERS: ReadonlyMap<number, number> = new Map(
   ]),
 )
 
-const NAMED: ReadonlyMap<string, number> = new Map(
+/** The names of entities, packed: at most four letters. */
+const NAMED: ReadonlyMap<number, number> = new Map(
   Object.entries({ amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" }).map(([name, char]) => [
-    name,
+    pack(Buffer.from(name), 0, name.length),
     char.charCodeAt(0),
   ]),
 )
+
+function pack(bytes: Uint8Array, start: number, end: number): number {
+  let packed = 0
+  for (let at = start; at < end; at++) packed = (packed << 8) | bytes[at]!
+  return packed
+}
 
 /**
  * Reads the escape at `at`, which JavaScript, JSON, CSS, URLs or HTML would undo. A backslash before any
@@ -162,7 +169,7 @@ function readEntity(bytes: Uint8Array, at: number, length: number, into: Escape)
   while (end < limit && bytes[end] !== 0x3b) end++
   if (end === limit) return false
   if (first !== 0x23) {
-    const code = end - at < 6 ? NAMED.get(String.fromCharCode(...bytes.subarray(at + 1, end))) : undefined
+    const code = end - at < 6 ? NAMED.get(pack(bytes, at + 1, end)) : undefined
     return code !== undefined && fill(into, ENTITY, code, end + 1, false)
   }
   const hex = (bytes[at + 2]! | 0x20) === 0x78

@@ -16,7 +16,7 @@ const DEEPEST = 3
 /** How often one form of a value is followed up in one file: far more than is reported. */
 const MOST_HITS = 50
 /** The same in escaped text, where one place may be met in several ways. */
-const MOST_TRIES = 300
+const MOST_TRIES = 80
 
 /**
  * Prepares the search for values: once for many files.

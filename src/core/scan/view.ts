@@ -35,7 +35,11 @@ interface Pass {
   readonly from: number
   readonly to: number
   readonly kind: number
+  /** For the way back: where the source and the view stood, every few thousand bytes. */
+  readonly marks: { readonly at: number; readonly size: number }[]
 }
+
+const MARK_EVERY = 4096
 
 interface Span {
   readonly start: number
@@ -85,7 +89,7 @@ export class UnescapedView {
     this.#context.stretches(source, length, this.#reach, (from, to, kinds) => {
       for (const [kind, encoding] of KINDS) {
         if ((kinds & kind) === 0) continue
-        const pass: Pass = { source, length, from, to, kind }
+        const pass: Pass = { source, length, from, to, kind, marks: [] }
         const view = this.#buffer(depth, to - from)
         const size = this.#undo(pass, view)
         if (size === -1) continue
@@ -114,12 +118,17 @@ export class UnescapedView {
   }
 
   /** Writes a stretch with its escapes undone. @returns how many bytes it has then; -1 when it had no escapes. */
-  #undo({ source, length, from, to, kind }: Pass, view: Uint8Array): number {
+  #undo({ source, length, from, to, kind, marks }: Pass, view: Uint8Array): number {
     const found = this.#escape
     let any = false
     let size = 0
     let at = from
+    let mark = 0
     while (at < to) {
+      if (size >= mark) {
+        marks.push({ at, size })
+        mark += MARK_EVERY
+      }
       const byte = source[at]!
       if (STARTER[byte] === 1 && readEscape(source, at, length, found) && found.kind === kind) {
         any = true
@@ -134,14 +143,15 @@ export class UnescapedView {
   }
 
   /**
-   * The way back: undoes a stretch again until the view's offsets are reached.
+   * The way back: undoes a stretch again, from the nearest mark until the view's offsets are reached.
    * @returns `undefined` when no escape stands between them: then fewer passes find the same.
    */
-  #locate({ source, length, from, kind }: Pass, start: number, end: number): Span | undefined {
+  #locate({ source, length, kind, marks }: Pass, start: number, end: number): Span | undefined {
     const found = this.#escape
     const scratch = new Uint8Array(4)
-    let size = 0
-    let at = from
+    // A mark stands at or a few bytes after each multiple, so the one before is surely not too far.
+    const mark = marks[Math.max(0, Math.floor(start / MARK_EVERY) - 1)]!
+    let { at, size } = mark
     let first = -1
     let any = false
     while (size < end) {

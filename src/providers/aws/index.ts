@@ -1,6 +1,5 @@
 import type { Provider } from '../../core/types.ts'
-import { checkProvider } from './check.ts'
-import { listSecrets, removeSecret, writeSecret } from './manage.ts'
+import type { AwsCalls } from './calls.ts'
 import {
   type AwsAuth,
   type AwsOptions,
@@ -10,9 +9,7 @@ import {
   locationOf,
   settingsOf,
 } from './options.ts'
-import { type BatchMemory, readSecrets } from './read.ts'
 import { problemOf } from './reference.ts'
-import { createSession } from './session.ts'
 
 export type { AwsAuth, AwsOptions }
 
@@ -23,8 +20,11 @@ export type { AwsAuth, AwsOptions }
  */
 export function aws(options: AwsOptions = {}): Provider {
   checkOptions(options)
-  const session = createSession(options)
-  const memory: BatchMemory = { denied: false }
+  let opened: Promise<AwsCalls> | undefined
+  const calls = (): Promise<AwsCalls> => {
+    opened ??= import('./calls.ts').then(({ createCalls }) => createCalls(options))
+    return opened
+  }
   return {
     type: 'aws',
     get location() {
@@ -37,13 +37,11 @@ export function aws(options: AwsOptions = {}): Provider {
       if (!options.auth) chosenAuth(options, reference.provider)
       return problemOf(reference, knownRegion(options))
     },
-    read: (requests, context) => readSecrets(session, memory, requests, context),
-    list: (path, context) => listSecrets(session, path, context),
-    write: (request, context) => writeSecret(session, request, context),
-    remove: (request, context) => removeSecret(session, request, context),
-    check: (requests, context) => checkProvider(session, options, requests, context),
-    async close() {
-      session.close()
-    },
+    read: async (requests, context) => (await calls()).read(requests, context),
+    list: async (path, context) => (await calls()).list(path, context),
+    write: async (request, context) => (await calls()).write(request, context),
+    remove: async (request, context) => (await calls()).remove(request, context),
+    check: async (requests, context) => (await calls()).check(requests, context),
+    close: async () => (await opened)?.close(),
   }
 }

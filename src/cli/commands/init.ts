@@ -1,0 +1,142 @@
+import { basename, join } from 'node:path'
+import { command } from '../command.ts'
+import { usageError } from '../errors.ts'
+import type { Project } from '../init/project.ts'
+import type { ProviderChoice } from '../init/write-config.ts'
+import { colors, count, result } from '../output.ts'
+
+export default command({
+  name: 'init',
+  description: 'Set up a project: writes secrets.config and a line in .gitignore, and says what to do next',
+  examples: [
+    ['secrets init', 'looks around, asks, and writes'],
+    ['secrets init --yes', 'takes what it finds, and asks nothing'],
+    ['secrets init --provider vault,local', 'these and no others'],
+  ],
+  args: {
+    provider: {
+      type: 'string',
+      description: 'local, dotenv, vault or aws; several with commas',
+      valueHint: 'name',
+    },
+    yes: { type: 'boolean', alias: 'y', description: 'Ask nothing' },
+    force: { type: 'boolean', description: 'Write the configuration anew' },
+  },
+  async run({ flags, list }) {
+    const { rootOf } = await import('../context.ts')
+    const { findConfig } = await import('../../core/config/find.ts')
+    const { lookAt } = await import('../init/project.ts')
+    const { configText, publicNames } = await import('../init/write-config.ts')
+    const { writeAtomic } = await import('../../core/files.ts')
+    const found = findConfig(rootOf(flags))
+    const existing = found.files.find(({ kind }) => kind === 'workspace')?.file
+    const { root } = found
+    const project = lookAt(root)
+    const asked = chosenProviders(list('provider'))
+
+    const keep = existing !== undefined && !flags.force
+    const chosen = keep ? [] : (asked ?? (await choose(project, flags.yes === true)))
+    const reusable = existing !== undefined && !existing.endsWith('.json') ? existing : undefined
+    const file = keep
+      ? existing
+      : (reusable ?? join(root, `secrets.config.${project.typescript ? 'ts' : 'mjs'}`))
+    if (!keep) await writeAtomic(file, configText(project, chosen), { mode: 0o644 })
+    const ignored = await ignoreSecrets(root)
+
+    const shown = chosen.includes('dotenv') ? publicNames(project) : []
+    const names = chosen.includes('dotenv') ? project.envNames : []
+    const next = nextSteps(project, chosen)
+    const data = {
+      root,
+      config: file,
+      written: !keep,
+      ignored,
+      providers: chosen,
+      names,
+      client: shown,
+      stack: project.stack?.name ?? null,
+      next,
+    }
+    result(flags.json === true, data, () =>
+      [
+        keep
+          ? `${basename(file)} is there already, and stays as it is (--force writes it anew).`
+          : `${colors.green('Wrote')} ${basename(file)} with ${chosen.join(', ')}.`,
+        ...(names.length > 0
+          ? [`  ${count(names.length, 'name')} from ${project.envFiles.join(', ')}; no value was copied.`]
+          : []),
+        ...(shown.length > 0
+          ? [
+              `  In the client list, because ${project.stack?.name ?? 'Vite'} shows them to browsers already: ${shown.join(', ')}.`,
+            ]
+          : []),
+        ...(ignored ? [`${colors.green('Added')} .secrets/ to .gitignore.`] : []),
+        ...seen(project, chosen),
+        '',
+        colors.bold('Next'),
+        ...next.map((step, index) => `  ${index + 1}. ${step}`),
+      ].join('\n'),
+    )
+  },
+})
+
+function chosenProviders(given: readonly string[]): ProviderChoice[] | undefined {
+  const known = ['local', 'dotenv', 'vault', 'aws'] as const
+  const unknown = given.find((name) => !(known as readonly string[]).includes(name))
+  if (unknown !== undefined)
+    throw usageError(`--provider does not know ${unknown}.`, `Known: ${known.join(', ')}.`)
+  return given.length === 0 ? undefined : ([...new Set(given)] as ProviderChoice[])
+}
+
+async function choose(project: Project, yes: boolean): Promise<ProviderChoice[]> {
+  const { defaultProviders } = await import('../init/write-config.ts')
+  const prompts = await import('../prompt.ts')
+  const usual = defaultProviders(project)
+  if (yes || !prompts.canAsk()) return usual
+  const { envFiles, vault, aws } = project
+  const options = [
+    { value: 'local', label: 'An encrypted file in the project', hint: 'nothing to install' },
+    { value: 'dotenv', label: '.env files', hint: envFiles.join(', ') || 'there are none' },
+    { value: 'vault', label: 'HashiCorp Vault or OpenBao', hint: vault ? `found ${vault}` : 'not logged in' },
+    { value: 'aws', label: 'AWS Secrets Manager', hint: aws ? `found ${aws.seen}` : 'not logged in' },
+  ] as const
+  return prompts.choose<ProviderChoice>('Where are the secrets?', options, usual)
+}
+
+/** @returns whether there was something to add */
+async function ignoreSecrets(root: string): Promise<boolean> {
+  const file = join(root, '.gitignore')
+  const { readIfExists, writeAtomic } = await import('../../core/files.ts')
+  const before = (await readIfExists(file))?.toString() ?? ''
+  const lines = before.split(/\r?\n/).map((line) => line.trim())
+  if (lines.some((line) => /^\/?\.secrets\/?$/.test(line))) return false
+  const gap = before === '' || before.endsWith('\n') ? '' : '\n'
+  await writeAtomic(file, `${before}${gap}.secrets/\n`, { mode: 0o644 })
+  return true
+}
+
+function seen({ vault, aws }: Project, chosen: readonly ProviderChoice[]): string[] {
+  return [
+    ...(vault && !chosen.includes('vault')
+      ? [`A Vault login is here too (${vault}): --provider vault uses it.`]
+      : []),
+    ...(aws && !chosen.includes('aws')
+      ? [`An AWS login is here too (${aws.seen}): --provider aws uses it.`]
+      : []),
+  ]
+}
+
+function nextSteps(
+  { stack, installed, packageManager }: Project,
+  chosen: readonly ProviderChoice[],
+): string[] {
+  const install = { npm: 'npm install -D', pnpm: 'pnpm add -D', yarn: 'yarn add -D', bun: 'bun add -d' }
+  return [
+    ...(installed ? [] : [`${install[packageManager]} unplugin-secrets`]),
+    ...(chosen.includes('local') ? ['npx secrets set NAME'] : []),
+    stack
+      ? `In ${stack.file}: import secrets from 'unplugin-secrets/${stack.entry}', then ${stack.line}`
+      : 'npx secrets run -- PROGRAM (no bundler was found in package.json)',
+    'npx secrets doctor',
+  ]
+}

@@ -1,0 +1,37 @@
+import { command } from '../command.ts'
+import { CliError, EXIT, notFoundError } from '../errors.ts'
+import { result, warn } from '../output.ts'
+
+export default command({
+  name: 'unset',
+  description: 'Remove a stored value, from where `set` would write it',
+  examples: [
+    ['secrets unset STRIPE_KEY', 'asks first, at a terminal'],
+    ['secrets unset API_URL --env production --yes', 'takes back what only production has'],
+  ],
+  args: {
+    name: { type: 'positional', required: true, description: 'The name of the secret' },
+    yes: { type: 'boolean', alias: 'y', description: 'Do not ask' },
+  },
+  async run({ flags }) {
+    const { name, env, yes, json } = flags
+    const { withSecrets } = await import('../context.ts')
+    const { targetOf } = await import('../target.ts')
+    await withSecrets(flags, async ({ config, contextFor }) => {
+      const target = targetOf(config, name, 'remove')
+      const where = env === undefined ? target.name : `${target.name} for ${env}`
+      const { canAsk, confirm } = await import('../prompt.ts')
+      if (!yes && canAsk() && !(await confirm(`Remove ${name} from ${where}?`)))
+        throw new CliError('CANCELLED', EXIT.mend, 'Nothing was removed.')
+      const { path } = target
+      const removed = await target.provider.remove!(
+        { path, ...(env === undefined ? {} : { environment: env }) },
+        contextFor(target.name),
+      )
+      if (!removed) throw notFoundError(`${name} is not set in ${where}.`, 'What there is: secrets list.')
+      if (target.remark) warn(target.remark)
+      const data = { name, provider: target.name, path, environment: env ?? null }
+      result(json === true, data, () => `Removed ${name} from ${where}.`)
+    })
+  },
+})

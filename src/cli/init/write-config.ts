@@ -1,0 +1,58 @@
+import type { Project } from './project.ts'
+
+export const PROVIDERS = ['local', 'dotenv', 'vault', 'aws'] as const
+export type ProviderChoice = (typeof PROVIDERS)[number]
+
+/** What goes without saying: the files that are there, else the local vault. */
+export function defaultProviders({ envNames }: Project): ProviderChoice[] {
+  return envNames.length > 0 ? ['dotenv'] : ['local']
+}
+
+/** Names that browsers see already, by the prefix rule of the project's stack. */
+export function publicNames({ stack, envNames }: Project): string[] {
+  const prefixes = stack?.publicPrefixes ?? ['VITE_']
+  return envNames.filter((name) => prefixes.some((prefix) => name.startsWith(prefix)))
+}
+
+const text = (value: string): string => `'${value.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`
+const key = (name: string): string => (/^[A-Za-z_$][\w$]*$/.test(name) ? name : text(name))
+
+/** The text of `secrets.config.*`. */
+export function configText(project: Project, chosen: readonly ProviderChoice[]): string {
+  const names = chosen.includes('dotenv') ? project.envNames : []
+  const client = chosen.includes('dotenv') ? publicNames(project) : []
+  const lines = [
+    `import { defineConfig } from 'unplugin-secrets'`,
+    `import { ${[...chosen].sort().join(', ')} } from 'unplugin-secrets/providers'`,
+    '',
+    'export default defineConfig({',
+    '  providers: {',
+    ...chosen.map((choice) => `    ${choice}: ${providerText(choice, project)},`),
+    '  },',
+    ...(chosen.includes('local')
+      ? ['  // Everything that `secrets set NAME` stores.', `  import: ['local:*'],`]
+      : []),
+    '  secrets: {',
+    ...names.map((name) => `    ${key(name)}: ${text(`dotenv:${name}`)},`),
+    ...(chosen.includes('dotenv')
+      ? project.otherNames.map(
+          ([name, file]) => `    // ${key(name)}: ${text(`dotenv:${name}`)}, stands only in ${file}`,
+        )
+      : []),
+    ...(chosen.includes('vault') ? [`    // DATABASE_URL: 'vault:myapp/db#url',`] : []),
+    ...(chosen.includes('aws') ? [`    // STRIPE_KEY: 'aws:prod/stripe#key',`] : []),
+    '  },',
+    '  // The only names that a browser may see.',
+    `  client: [${client.map(text).join(', ')}],`,
+    '})',
+    '',
+  ]
+  return lines.join('\n')
+}
+
+function providerText(choice: ProviderChoice, { aws }: Project): string {
+  if (choice === 'vault') return `vault({ mount: 'secret' })`
+  if (choice !== 'aws') return `${choice}()`
+  const auth = aws?.profile ? `{ method: 'profile', profile: ${text(aws.profile)} }` : `{ method: 'default' }`
+  return `aws({ ${aws?.region ? `region: ${text(aws.region)}, ` : ''}auth: ${auth} })`
+}

@@ -1,0 +1,59 @@
+import type { ResolvedConfig } from '../core/config/resolve.ts'
+import { SecretsError } from '../core/errors.ts'
+import { ownerOf } from '../core/template.ts'
+import type { Provider } from '../core/types.ts'
+
+/** Where `set` and `unset` change something. */
+export interface Target {
+  /** The key under `providers`. */
+  readonly name: string
+  readonly provider: Provider
+  readonly path: string
+  /** What the user has to know: the change is not what the project reads. */
+  readonly remark: string | undefined
+}
+
+/**
+ * The place of NAME's own reference where that can be changed, else the local vault.
+ * @throws SecretsError `UNSUPPORTED`, naming the providers that can
+ */
+export function targetOf(config: ResolvedConfig, name: string, ability: 'write' | 'remove'): Target {
+  const declared = config.secrets.get(name)
+  const reference = declared?.reference
+  const own = reference && config.providers.get(reference.provider)
+  const isWhole = reference && reference.field === undefined && Object.keys(reference.options).length === 0
+  if (own?.[ability] && isWhole)
+    return { name: reference.provider, provider: own, path: reference.path, remark: undefined }
+  if (declared?.template)
+    throw unsupported(config, `${name} is made from a template`, ability, 'Change the secrets it is made of.')
+
+  const local = [...config.providers].find(([, provider]) => provider.type === 'local' && provider[ability])
+  if (!local) {
+    const why = reference
+      ? `${name} comes from ${reference.source}, which cannot be changed from here`
+      : `${name} is not in the configuration`
+    throw unsupported(config, why, ability, reference ? `Change it at ${own!.location}.` : undefined)
+  }
+  const [key, provider] = local
+  const imported = config.imports.some((each) => each.provider === key && each.path === '*')
+  const remark = reference
+    ? `${name} is still read from ${reference.source}; to use this one, write ${name}: '${key}:${name}'.`
+    : imported || ownerOf(name, (candidate) => config.secrets.has(candidate))
+      ? undefined
+      : `${name} is not in the configuration yet; add ${name}: '${key}:${name}' to \`secrets\`.`
+  return { name: key, provider, path: name, remark }
+}
+
+function unsupported(
+  config: ResolvedConfig,
+  why: string,
+  ability: 'write' | 'remove',
+  advice?: string,
+): SecretsError {
+  const able = [...config.providers].filter(([, provider]) => provider[ability]).map(([name]) => name)
+  const others =
+    able.length > 0
+      ? `Providers that can ${ability}: ${able.join(', ')}.`
+      : `No configured provider can ${ability}; add \`local: local()\` to \`providers\`.`
+  return new SecretsError('UNSUPPORTED', `${why}.`, { hint: advice ? `${advice}\n${others}` : others })
+}
