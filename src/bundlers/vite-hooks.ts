@@ -136,8 +136,12 @@ export function viteHooks(session: Session): Partial<Plugin> {
           mode: resolved.mode,
           prefixes,
           logger: {
-            info: (message) =>
-              logger.info(`[secrets] ${message}`, { timestamp: resolved.command === 'serve' }),
+            // A build resolves its configuration once an environment; once said is enough.
+            info: (message) => {
+              if (resolved.command === 'build' && said.has(message)) return
+              said.add(message)
+              logger.info(`[secrets] ${message}`, { timestamp: resolved.command === 'serve' })
+            },
             warn: (message) => logger.warn(`[secrets] ${message}`),
             debug: consoleLogger.debug,
           },
