@@ -12,7 +12,7 @@ import { parseArgs, styleText } from 'node:util'
 const { values: flags } = parseArgs({ options: { vault: { type: 'boolean' }, aws: { type: 'boolean' } } })
 const remote = Boolean(flags.vault || flags.aws)
 const root = fileURLToPath(new URL('..', import.meta.url))
-const app = join(root, '.demo/app')
+const app = join(root, '.demo')
 const node = process.execPath
 const problems = []
 /** Everything that was printed, for the last look. */
@@ -30,7 +30,7 @@ const check = (ok, text) => {
 const indent = (text) => text.trimEnd().replace(/^/gm, '    ')
 
 // Nothing of the person who runs this is read or written: neither their keys nor their cache.
-const home = join(root, '.demo/home')
+const home = join(root, '.demo-home')
 const env = {
   ...process.env,
   XDG_CONFIG_HOME: join(home, 'config'),
@@ -60,7 +60,7 @@ const names = {
 
 async function main() {
   title('1. A fresh project')
-  rmSync(join(root, '.demo'), { recursive: true, force: true })
+  for (const folder of [app, home]) rmSync(folder, { recursive: true, force: true })
   mkdirSync(join(app, 'node_modules'), { recursive: true })
   for (const part of ['src', 'public', 'index.html', 'package.json', 'secrets.config.ts', 'vite.config.ts', 'tsconfig.json']) {
     const from = join(root, 'playground', part)
@@ -69,12 +69,15 @@ async function main() {
   // As `npm install unplugin-secrets` would: a deployed server may fetch by itself.
   symlinkSync(root, join(app, 'node_modules/unplugin-secrets'))
   for (const file of ['secrets.config.ts', 'vite.config.ts']) {
-    writeFileSync(join(app, file), readFileSync(join(app, file), 'utf8').replaceAll("'../src/", "'../../src/"))
+    const text = readFileSync(join(app, file), 'utf8')
+    writeFileSync(join(app, file), text.replace(/'\.\.\/src\/(?:bundlers\/)?(\w+)(?:\/index)?\.ts'/g, (_, name) => `'unplugin-secrets${name === 'index' ? '' : `/${name}`}'`))
   }
   const servers = remote ? await startRemote() : undefined
   try {
     if (!remote) storeLocally()
     steps()
+  } catch (error) {
+    check(false, error.message)
   } finally {
     await servers?.stop()
   }
@@ -149,6 +152,7 @@ function steps() {
   const first = build()
   say(indent(first.output))
   check(first.status === 0, 'the build went through')
+  if (first.status !== 0) throw new Error('Nothing else can be shown without a build.')
 
   title('3. What each bundle holds')
   const folders = { client: textOf('dist/client'), server: textOf('dist/server') }
@@ -202,9 +206,11 @@ function textOf(folder) {
 function lookBack() {
   title('7. A last look at everything that was written and printed')
   const server = Object.entries(names).filter(([, { client }]) => !client)
-  const files = readdirSync(join(root, '.demo'), { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name))
+  const files = [app, home].flatMap((folder) =>
+    readdirSync(folder, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => join(entry.parentPath, entry.name)),
+  )
   for (const [name, { value }] of server) {
     const holding = files.filter((file) => readFileSync(file, 'latin1').includes(value))
     check(holding.length === 0, `${name}: in none of ${files.length} files${holding.map((file) => `, but in ${relative(root, file)}`)}`)

@@ -20,3 +20,5 @@ export type { PluginOptions } from './session.ts'
 const secrets: (options?: PluginOptions) => Plugin = secretsPlugin.vite as (options?: PluginOptions) => Plugin
 
 export default secrets
+/** What `require()` gives a CommonJS configuration: the plugin itself. */
+export { secrets as 'module.exports' }
