@@ -20,7 +20,10 @@ const region = 'eu-west-1'
 // The SDK writes into the object it is given: each client gets its own.
 const credentials = { accessKeyId: 'bench', secretAccessKey: randomBytes(12).toString('hex') }
 const values = Object.fromEntries(
-  Array.from({ length: SECRETS }, (_, index) => [`bench/name-${index}`, randomBytes(24).toString('base64url')]),
+  Array.from({ length: SECRETS }, (_, index) => [
+    `bench/name-${index}`,
+    randomBytes(24).toString('base64url'),
+  ]),
 )
 const names = Object.keys(values)
 
@@ -42,11 +45,23 @@ async function ours() {
 async function bare() {
   const { SecretsManager } = await import('@aws-sdk/client-secrets-manager')
   const httpAgent = new Agent({ keepAlive: true, maxSockets: CONCURRENCY })
-  const client = new SecretsManager({ region, endpoint, credentials: { ...credentials }, maxAttempts: 1, requestHandler: { httpAgent } })
-  const chunks = Array.from({ length: SECRETS / BATCH }, (_, index) => names.slice(index * BATCH, (index + 1) * BATCH))
-  const answers = await atOnce(CONCURRENCY, chunks, (SecretIdList) => client.batchGetSecretValue({ SecretIdList }))
+  const client = new SecretsManager({
+    region,
+    endpoint,
+    credentials: { ...credentials },
+    maxAttempts: 1,
+    requestHandler: { httpAgent },
+  })
+  const chunks = Array.from({ length: SECRETS / BATCH }, (_, index) =>
+    names.slice(index * BATCH, (index + 1) * BATCH),
+  )
+  const answers = await atOnce(CONCURRENCY, chunks, (SecretIdList) =>
+    client.batchGetSecretValue({ SecretIdList }),
+  )
   client.destroy()
-  const found = new Map(answers.flatMap(({ SecretValues }) => SecretValues.map((value) => [value.Name, value.SecretString])))
+  const found = new Map(
+    answers.flatMap(({ SecretValues }) => SecretValues.map((value) => [value.Name, value.SecretString])),
+  )
   return names.map((name) => found.get(name))
 }
 
@@ -59,7 +74,9 @@ try {
   for (const arm of Object.values(arms)) for (let time = 0; time < 2; time++) await timed(arm, expected)
   printMachine(`${SECRETS} AWS secrets in batches of ${BATCH}, moto on the same machine`, options.rounds)
   await compare({ bare: 'bare SDK', again: 'bare SDK (A/A)', ours: 'ours' }, arms, expected, options.rounds)
-  console.log(`\nours, the first in its process after the SDK: ${first.wall.toFixed(0)} ms, CPU ${first.cpu.toFixed(0)} ms`)
+  console.log(
+    `\nours, the first in its process after the SDK: ${first.wall.toFixed(0)} ms, CPU ${first.cpu.toFixed(0)} ms`,
+  )
 } finally {
   await stop()
 }

@@ -73,14 +73,24 @@ try {
   const first = await timed(ours, expected)
   // Not measured: what each imports and compiles at its first call.
   for (const arm of Object.values(arms)) for (let time = 0; time < 2; time++) await timed(arm, expected)
-  printMachine(`${SECRETS} KV v2 secrets over TLS, ${CONCURRENCY} at once, OpenBao on the same machine`, options.rounds)
+  printMachine(
+    `${SECRETS} KV v2 secrets over TLS, ${CONCURRENCY} at once, OpenBao on the same machine`,
+    options.rounds,
+  )
   await compare(
-    { bare: 'bare node:https', again: 'bare node:https (A/A)', ours: 'ours', library: 'node-vault as it comes' },
+    {
+      bare: 'bare node:https',
+      again: 'bare node:https (A/A)',
+      ours: 'ours',
+      library: 'node-vault as it comes',
+    },
     arms,
     expected,
     options.rounds,
   )
-  console.log(`\nours, the first in its process, with what it imports: ${first.wall.toFixed(0)} ms, CPU ${first.cpu.toFixed(0)} ms`)
+  console.log(
+    `\nours, the first in its process, with what it imports: ${first.wall.toFixed(0)} ms, CPU ${first.cpu.toFixed(0)} ms`,
+  )
 } finally {
   await stop()
 }

@@ -10,7 +10,10 @@ const source = `
   export function initialize(data) { port = data.port }
   export async function load(url, context, next) { port.postMessage(url); return next(url, context) }
 `
-register(`data:text/javascript,${encodeURIComponent(source)}`, { data: { port: port2 }, transferList: [port2] })
+register(`data:text/javascript,${encodeURIComponent(source)}`, {
+  data: { port: port2 },
+  transferList: [port2],
+})
 const urls = []
 port1.on('message', (url) => urls.push(url))
 port1.unref()

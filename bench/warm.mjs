@@ -4,8 +4,18 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { loadSource } from './load.mjs'
-import { difference, interleave, median, ms, printMachine, printTable, readOptions, runNode, startRun } from './support.mjs'
 import { startVault } from './servers.mjs'
+import {
+  difference,
+  interleave,
+  median,
+  ms,
+  printMachine,
+  printTable,
+  readOptions,
+  runNode,
+  startRun,
+} from './support.mjs'
 
 const SECRETS = 30
 const options = readOptions(15)
@@ -22,11 +32,16 @@ const start = async (arm, flags = []) => {
 
 await fillCache()
 const watched = await watchLoading()
-printMachine(`warm start, ${SECRETS} secrets of a vault provider in a fresh sealed cache, configuration in secrets.config.mjs`, options.rounds)
+printMachine(
+  `warm start, ${SECRETS} secrets of a vault provider in a fresh sealed cache, configuration in secrets.config.mjs`,
+  options.rounds,
+)
 console.log(`The server is stopped. Loaded in a process that used the plugin: ${watched}\n`)
 
 const results = await interleave(
-  Object.fromEntries(['empty', 'again', 'index', 'load', 'vite', 'plugin'].map((arm) => [arm, () => start(arm)])),
+  Object.fromEntries(
+    ['empty', 'again', 'index', 'load', 'vite', 'plugin'].map((arm) => [arm, () => start(arm)]),
+  ),
   options.rounds,
 )
 const of = (arm, key) => results[arm].map((result) => result[key])
@@ -51,7 +66,9 @@ printTable([
 console.log('\nCPU ms inside the process, step by step (medians):')
 for (const arm of ['load', 'plugin']) {
   const steps = Object.keys(results[arm][0].steps)
-  const shown = steps.map((step) => `${step} ${median(results[arm].map((result) => result.steps[step])).toFixed(1)}`)
+  const shown = steps.map(
+    (step) => `${step} ${median(results[arm].map((result) => result.steps[step])).toFixed(1)}`,
+  )
   console.log(`  ${labels[arm].slice(2)}: ${shown.join(', ')}`)
 }
 
@@ -89,10 +106,16 @@ ${names.map((name) => `    ${name}: 'vault:${name}#value',`).join('\n')}
 async function watchLoading() {
   const hooks = fileURLToPath(new URL('warm-watch.mjs', import.meta.url))
   const { loaded, builtins } = await start('plugin', ['--import', hooks])
-  const packages = [...new Set(loaded.flatMap((url) => url.match(/.*node_modules\/((?:@[^/]+\/)?[^/]+)/)?.[1] ?? []))].sort()
-  const own = loaded.filter((url) => url.startsWith(run.entry(''))).map((url) => url.slice(run.entry('').length))
+  const packages = [
+    ...new Set(loaded.flatMap((url) => url.match(/.*node_modules\/((?:@[^/]+\/)?[^/]+)/)?.[1] ?? [])),
+  ].sort()
+  const own = loaded
+    .filter((url) => url.startsWith(run.entry('')))
+    .map((url) => url.slice(run.entry('').length))
   const sdk = packages.filter((name) => /^(node-vault|axios|@aws-sdk\/|@smithy\/|jiti|c12)/.test(name))
-  const network = builtins.filter((name) => /^(child_process|https?|http2|tls|dns|net|worker_threads|_http_|_tls_)/.test(name))
+  const network = builtins.filter((name) =>
+    /^(child_process|https?|http2|tls|dns|net|worker_threads|_http_|_tls_)/.test(name),
+  )
   const broken = [...sdk, ...network.filter((name) => name === 'child_process')]
   if (broken.length > 0) throw new Error(`a warm start loads ${broken.join(', ')}`)
   return [

@@ -56,7 +56,11 @@ beforeAll(async () => {
   const credentials = { accessKeyId: canary('ak'), secretAccessKey: canary('sk') }
   serverValues.push(server.token, credentials.secretAccessKey)
   const name = `app-${canary('n').slice(-8)}`
-  const manager = new SecretsManagerClient({ region: 'eu-west-1', endpoint: moto.url, credentials: { ...credentials } })
+  const manager = new SecretsManagerClient({
+    region: 'eu-west-1',
+    endpoint: moto.url,
+    credentials: { ...credentials },
+  })
   const SecretString = JSON.stringify({
     server: values.AWS_SERVER,
     client: values.AWS_CLIENT,

@@ -301,6 +301,7 @@ describe('tables', () => {
       names: new Set(['MAPS_KEY', 'DATABASE_URL']),
       from: 'virtual:secrets/client',
       allows: (name) => name === 'MAPS_KEY',
+      exported: (name) => name === 'MAPS_KEY',
       processEnv: false,
     })
     expect(problems.length > 0 ? 'error' : output ? 'value' : 'untouched').toBe(what)

@@ -4,7 +4,7 @@ import { SecretsError } from '../core/errors.ts'
  * A mistake of the user as bundlers and overlays show it: the whole text, the module, and no stack, which
  * would be all ours. Other errors stay as they are.
  */
-export function toBundlerError(error: unknown, id?: string): unknown {
+function toBundlerError(error: unknown, id?: string): unknown {
   if (!(error instanceof SecretsError)) return error
   const shown = Object.assign(new Error(error.format()), {
     name: 'SecretsError',
@@ -13,4 +13,22 @@ export function toBundlerError(error: unknown, id?: string): unknown {
   })
   shown.stack = ''
   return id === undefined ? shown : Object.assign(shown, { id })
+}
+
+/** Does the work of a hook; what it throws becomes the bundler's. @param id the module it is about */
+export function attempt<T>(work: () => T, id?: string): T {
+  try {
+    return work()
+  } catch (error) {
+    throw toBundlerError(error, id)
+  }
+}
+
+/** As `attempt`, for work that waits. */
+export async function attemptAsync<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    throw toBundlerError(error)
+  }
 }

@@ -1,8 +1,8 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { relative } from 'node:path'
 import { SecretsError, throwProblems } from '../core/errors.ts'
-import { type EnvProblem, rewriteEnvReads } from '../core/expose/env-reads.ts'
 import { meansServer, RUNTIME_ID, SERVER_ID, virtualId } from '../core/expose/ids.ts'
+import type { EnvProblem, EnvReadsOptions } from '../core/expose/rewrite.ts'
 import {
   codeFrame,
   type Denial,
@@ -16,12 +16,6 @@ import { RUNTIME_FILE, type Session } from './session.ts'
 
 /** A denied or impossible access, waiting for the whole graph so that its chain can be told. */
 type Violation = Denial | (Omit<Denial, 'name'> & { readonly problem: EnvProblem })
-
-/** What a module is rewritten to. */
-export interface Rewritten {
-  readonly code: string
-  readonly map: unknown
-}
 
 /**
  * One module graph of one build: answers for the virtual modules, rewrites what reads the environment and
@@ -50,7 +44,7 @@ export class Graph {
   resolve(id: string, importer: string | undefined): string | undefined {
     if (this.consumer === 'client' && meansServer(id)) {
       const module = importer ?? id
-      this.#deny({ name: undefined, module, place: importPlace(module) })
+      this.#violate({ name: undefined, module, place: importPlace(module) })
       return `\0${SERVER_ID}`
     }
     const known = virtualId(id)
@@ -66,47 +60,40 @@ export class Graph {
   load(id: string): string | undefined {
     const known = virtualId(id)
     if (known === undefined || known === RUNTIME_ID) {
-      if (this.consumer === 'client' && meansServer(id)) this.#deny({ name: undefined, module: id })
+      if (this.consumer === 'client' && meansServer(id)) this.#violate({ name: undefined, module: id })
       return undefined
     }
     const serve = this.#session.serve(this.consumer)
     const text = serve.moduleFor(known)
     if (text !== undefined) return text
-    if (this.#violations.length === 0) this.#deny({ name: undefined, module: id })
+    if (this.#violations.length === 0) this.#violate({ name: undefined, module: id })
     return serve.denied()
   }
 
-  /**
-   * Rewrites the reads of managed names in one module.
-   * @param original finds the place in the author's own source
-   */
-  transform(
-    code: string,
-    id: string,
-    parse: (code: string) => unknown,
-    original: (start: number) => SourcePlace,
-  ): Rewritten | undefined {
-    const { config, exposure } = this.#session
-    const reads = config.replaceProcessEnv ? /\b(?:import|process)\b/ : /\bimport\s*\.\s*meta\b/
-    if (!reads.test(code)) return undefined
+  /** What `import.meta.env.NAME` means in this graph. */
+  readsOptions(): EnvReadsOptions {
     const serve = this.#session.serve(this.consumer)
-    const { output, problems } = rewriteEnvReads(code, parse(code), {
-      names: new Set(exposure.names),
+    return {
+      names: this.#session.names,
       from: serve.envModule,
       allows: (name) => serve.allows(name),
-      processEnv: config.replaceProcessEnv,
-    })
-    for (const problem of problems) {
-      const place = original(problem.start)
-      if (problem.kind === 'denied') this.#deny({ name: problem.name, module: id, place })
-      else this.#violate({ problem, module: id, place })
+      exported: (name) => this.#session.exposure.client.values.has(name),
+      processEnv: this.#session.config.replaceProcessEnv,
     }
-    return output
+  }
+
+  /** What is wrong with the reads of a module. @param place finds an offset in the author's own source */
+  report(problems: readonly EnvProblem[], id: string, place: (start: number) => SourcePlace): void {
+    for (const problem of problems) {
+      const at = place(problem.start)
+      if (problem.kind === 'denied') this.#violate({ name: problem.name, module: id, place: at })
+      else this.#violate({ problem, module: id, place: at })
+    }
   }
 
   /** A server name in HTML. */
   denyHtml(name: string, file: string, place: SourcePlace): void {
-    this.#deny({ name, module: file, place })
+    this.#violate({ name, module: file, place })
   }
 
   /** Fails the build if anything was denied, with the chains of the finished graph. @throws SecretsError */
@@ -119,10 +106,6 @@ export class Graph {
       [...seen.values()].map((violation) => this.#error(violation, importersOf)),
       (count) => `${count} places in client code would leak server secrets, or cannot be followed:`,
     )
-  }
-
-  #deny(denial: Denial): void {
-    this.#violate(denial)
   }
 
   #violate(violation: Violation): void {
@@ -163,6 +146,10 @@ const WHAT: Record<Exclude<EnvProblem['kind'], 'denied'>, (name: string | undefi
   assigned: (name) => [
     `${name} is written to, but a secret can only be read.`,
     'Change the value where it is kept; running code gets it from there.',
+  ],
+  elsewhere: (name) => [
+    `${name} is a server secret; virtual:secrets/client does not have it.`,
+    `Import it from 'virtual:secrets/server' in server code, or add it to \`client\` if browsers may see it.`,
   ],
   computed: () => [
     'A key of import.meta.env is computed here, so it cannot be known whether it means a secret.',

@@ -1,5 +1,4 @@
 import { relative } from 'node:path'
-import picomatch from 'picomatch'
 import { SecretsError } from '../core/errors.ts'
 import type { Finding } from '../core/scan/index.ts'
 import type { Session } from './session.ts'
@@ -23,7 +22,8 @@ export async function scanOutputs(
   const { scan } = session.config
   if (scan === false) return
   const scanner = await session.scanner()
-  const excluded = picomatch([...scan.exclude], { dot: true })
+  const { matcher } = await import('../core/scan/index.ts')
+  const excluded = await matcher(scan.exclude)
   const findings: Finding[] = []
   for (const { name, content } of files) {
     if (excluded(name)) continue
@@ -40,14 +40,15 @@ export async function scanFolderOf(
   session: Session,
   folder: string,
   root: string,
-  skip: readonly string[] = [],
+  skip: ReadonlySet<string> = new Set(),
 ): Promise<void> {
   const { scan } = session.config
   if (scan === false) return
   const { scanFolder } = await import('../core/scan/index.ts')
   const shown = relative(root, folder) || '.'
   const { findings, problems } = await scanFolder(await session.scanner(), folder, {
-    exclude: [...scan.exclude, ...skip],
+    exclude: scan.exclude,
+    skip,
   })
   await failOn(findings, shown)
   if (problems.length === 0) return

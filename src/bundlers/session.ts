@@ -43,6 +43,7 @@ export class Session {
   #snapshot: Snapshot | undefined
   #redactor: Redactor | undefined
   #logger: Logger | undefined
+  #names: ReadonlySet<string> = new Set()
   /**
    * Which modules are looked at: those in which a managed name stands, and those that compute a key. Filled
    * once the names are known and before the first module asks; until then nothing matches. Everything else
@@ -84,6 +85,7 @@ export class Session {
     const exposure = createExposure(this.config, snapshot, prefixes)
     this.#snapshot = snapshot
     this.#exposure = exposure
+    this.#names = new Set(exposure.names)
     this.#serves = { client: serveFor('client', exposure), server: serveFor('server', exposure) }
     this.readsFilter.include.splice(0, Infinity, ...readsPatterns(exposure.names))
     // Server code that runs in this process (dev, prerendering) finds its values here.
@@ -95,6 +97,11 @@ export class Session {
 
   get config(): Secrets['config'] {
     return this.#secrets!.config
+  }
+
+  /** Every managed name. */
+  get names(): ReadonlySet<string> {
+    return this.#names
   }
 
   get exposure(): Exposure {

@@ -11,14 +11,18 @@
  * @module
  */
 import type { Plugin } from 'vite'
-import { secretsPlugin } from './plugin.ts'
-import type { PluginOptions } from './session.ts'
+import { type PluginOptions, Session } from './session.ts'
+import { viteHooks } from './vite-hooks.ts'
 
 export type { PluginOptions } from './session.ts'
 
-/** @param options a whole configuration, or settings over the ones in `secrets.config.*` */
-const secrets: (options?: PluginOptions) => Plugin = secretsPlugin.vite as (options?: PluginOptions) => Plugin
-
-export default secrets
+/**
+ * Makes Vite's own plugin object without the universal factory, whose import alone costs as much as the
+ * whole of a warm start.
+ * @param options a whole configuration, or settings over the ones in `secrets.config.*`
+ */
+export default function secrets(options?: PluginOptions): Plugin {
+  return viteHooks(new Session(options))
+}
 /** What `require()` gives a CommonJS configuration: the plugin itself. */
 export { secrets as 'module.exports' }

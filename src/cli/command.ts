@@ -85,14 +85,15 @@ export function command<const Args extends ArgsDef>(input: CommandInput<Args>): 
       const width = Math.max(...examples.map(([line]) => line.length))
       const lines = examples.map(([line, meaning]) => `  ${line.padEnd(width)}  ${colors.dim(meaning)}`)
       const usage = await renderUsage(definition)
-      return [plainUnlessColored(usage), '', colors.bold('EXAMPLES'), '', ...lines].join('\n')
+      return [tidy(usage), '', colors.bold('EXAMPLES'), '', ...lines].join('\n')
     },
   }
 }
 
-/** citty colours whatever the output is. */
-export function plainUnlessColored(text: string): string {
-  return colors.isColorSupported ? text : stripVTControlCharacters(text)
+/** citty colours whatever the output is, and fills its lines with spaces. */
+export function tidy(text: string): string {
+  const shown = colors.isColorSupported ? text : stripVTControlCharacters(text)
+  return shown.replace(/[ \t]+$/gm, '').trimEnd()
 }
 
 /** A command line as Node itself reads it, for what citty does not tell. */
@@ -117,6 +118,7 @@ function checkFlags(own: readonly string[], args: ArgsDef, name: string): void {
   const seeHelp = `See: secrets ${name} --help`
   const known = Object.keys(args).filter((key) => args[key]!.type !== 'positional')
   const positionals = Object.keys(args).filter((key) => args[key]!.type === 'positional')
+  const required = positionals.filter((key) => args[key]!.required)
   let given = 0
   for (const token of tokensOf(own, args)) {
     if (token.kind === 'positional') {
@@ -146,4 +148,5 @@ function checkFlags(own: readonly string[], args: ArgsDef, name: string): void {
       throw usageError(`${token.rawName} needs a value.`, seeHelp)
     }
   }
+  if (given < required.length) throw usageError(`${name} needs ${required[given]!.toUpperCase()}.`, seeHelp)
 }

@@ -7,7 +7,7 @@
 import { type CommandDef, defineCommand, renderUsage, runCommand } from 'citty'
 import { didYouMean } from '../core/nearest.ts'
 import { VERSION } from '../core/user-agent.ts'
-import { plainUnlessColored, tokensOf } from './command.ts'
+import { tidy, tokensOf } from './command.ts'
 import { commands } from './commands/index.ts'
 import { describeError, EXIT, exitCodeOf, formatError, usageError } from './errors.ts'
 import { note, noteColors, print, result, watchOutput } from './output.ts'
@@ -65,18 +65,14 @@ function overview(): Promise<string> {
   const description = 'Secrets for builds and programs, and never into the browser by mistake'
   const root = defineCommand({ meta: { name: 'secrets', version: VERSION, description }, subCommands })
   return renderUsage(root).then((usage) =>
-    [
-      plainUnlessColored(usage),
-      '',
-      'For example: secrets set STRIPE_KEY, then secrets run -- npm start',
-    ].join('\n'),
+    [tidy(usage), '', 'For example: secrets set STRIPE_KEY, then secrets run -- npm start'].join('\n'),
   )
 }
 
 /** What citty itself finds wrong with a command line (its error class is not exported). */
 function asUsage(error: unknown): unknown {
   if (!(error instanceof Error) || error.name !== 'CLIError') return error
-  return usageError(`${plainUnlessColored(error.message)}.`, SEE_HELP)
+  return usageError(`${tidy(error.message)}.`, SEE_HELP)
 }
 
 watchOutput()

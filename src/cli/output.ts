@@ -14,10 +14,10 @@ export const colors: Colors = colorsFor(process.stdout)
 /** For what goes to the standard error. */
 export const noteColors: Colors = colorsFor(process.stderr)
 
-let whenClosed = (): void => process.exit()
+let whenClosed = (_stream: NodeJS.WriteStream): void => process.exit()
 
-/** What to do when nobody reads our output any more (`| head`). Default: end, quietly. */
-export function onClosedOutput(action: () => void): void {
+/** What to do when nobody reads one of our outputs any more (`| head`). Default: end, quietly. */
+export function onClosedOutput(action: (stream: NodeJS.WriteStream) => void): void {
   whenClosed = action
 }
 
@@ -26,7 +26,7 @@ export function watchOutput(): void {
   for (const stream of [process.stdout, process.stderr]) {
     stream.on('error', (error: NodeJS.ErrnoException) => {
       if (error.code !== 'EPIPE') throw error
-      whenClosed()
+      whenClosed(stream)
     })
   }
 }

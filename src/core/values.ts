@@ -99,7 +99,7 @@ class Problems {
 
 /** A provider speaks of paths; whoever reads it looks for the name of a secret. */
 function withNames(problem: SecretsError, names: readonly string[]): SecretsError {
-  const unsaid = names.filter((name) => !problem.message.includes(name))
+  const unsaid = names.filter((name) => !says(problem.message, name))
   if (unsaid.length === 0) return problem
   const more = names.length > 10 ? ` and ${names.length - 10} more` : ''
   return new SecretsError(
@@ -111,6 +111,14 @@ function withNames(problem: SecretsError, names: readonly string[]): SecretsErro
       problems: problem.problems,
     },
   )
+}
+
+/** Whether a text has the name as a word of its own. */
+function says(text: string, name: string): boolean {
+  const isPart = (char: string | undefined): boolean => char !== undefined && /[\w$-]/.test(char)
+  for (let at = text.indexOf(name); at !== -1; at = text.indexOf(name, at + 1))
+    if (!isPart(text[at - 1]) && !isPart(text[at + name.length])) return true
+  return false
 }
 
 async function resolveOne(secret: Pending, work: Work): Promise<SnapshotEntry | undefined> {

@@ -26,13 +26,13 @@ export default command({
     const { rootOf } = await import('../context.ts')
     const { findConfig } = await import('../../core/config/find.ts')
     const { lookAt } = await import('../init/project.ts')
-    const { configText, publicNames } = await import('../init/write-config.ts')
+    const { configText, publicNames, PROVIDERS } = await import('../init/write-config.ts')
     const { writeAtomic } = await import('../../core/files.ts')
     const found = findConfig(rootOf(flags))
     const existing = found.files.find(({ kind }) => kind === 'workspace')?.file
     const { root } = found
     const project = lookAt(root)
-    const asked = chosenProviders(list('provider'))
+    const asked = chosenProviders(list('provider'), PROVIDERS)
 
     const keep = existing !== undefined && !flags.force
     const chosen = keep ? [] : (asked ?? (await choose(project, flags.yes === true)))
@@ -80,8 +80,10 @@ export default command({
   },
 })
 
-function chosenProviders(given: readonly string[]): ProviderChoice[] | undefined {
-  const known = ['local', 'dotenv', 'vault', 'aws'] as const
+function chosenProviders(
+  given: readonly string[],
+  known: readonly ProviderChoice[],
+): ProviderChoice[] | undefined {
   const unknown = given.find((name) => !(known as readonly string[]).includes(name))
   if (unknown !== undefined)
     throw usageError(`--provider does not know ${unknown}.`, `Known: ${known.join(', ')}.`)

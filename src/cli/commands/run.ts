@@ -97,10 +97,7 @@ async function start(
       ])
     : undefined
   // The program meets the closed pipe itself, and decides what to make of it.
-  onClosedOutput(() => {
-    child.stdout?.destroy()
-    child.stderr?.destroy()
-  })
+  onClosedOutput((stream) => (stream === process.stdout ? child.stdout : child.stderr)?.destroy())
   try {
     const code = await new Promise<number>((resolve, reject) => {
       child.once('error', (error) => reject(startError(program, error)))

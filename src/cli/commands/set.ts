@@ -20,7 +20,7 @@ export default command({
     const { targetOf } = await import('../target.ts')
     await withSecrets(flags, async ({ config, contextFor }) => {
       const target = targetOf(config, name, 'write')
-      const value = await valueOf(name, flags.value)
+      const value = await givenValue(name, flags.value)
       const { path } = target
       await target.provider.write!(
         { path, value, ...(env === undefined ? {} : { environment: env }) },
@@ -38,7 +38,7 @@ export default command({
   },
 })
 
-async function valueOf(name: string, argument: string | undefined): Promise<string> {
+async function givenValue(name: string, argument: string | undefined): Promise<string> {
   if (argument !== undefined) {
     warn('The value stands in the history of your shell now. Leave it out to be asked, or pipe it in.')
     return argument

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises'
+import { mkdir, readFile } from 'node:fs/promises'
 import { dirname, join, relative, resolve } from 'node:path'
 import { command } from '../command.ts'
 import { EXIT } from '../errors.ts'
@@ -37,6 +37,8 @@ export default command({
       }
       if (!upToDate) {
         const { writeAtomic } = await import('../../core/files.ts')
+        // A folder of the project, so with the modes that the project's folders have.
+        await mkdir(dirname(file), { recursive: true })
         await writeAtomic(file, text, { mode: 0o644 })
       }
       result(flags.json === true, data, () => (upToDate ? `${shown} is up to date.` : `Wrote ${shown}.`))

@@ -21,6 +21,14 @@ const key = (name: string): string => (/^[A-Za-z_$][\w$]*$/.test(name) ? name : 
 export function configText(project: Project, chosen: readonly ProviderChoice[]): string {
   const names = chosen.includes('dotenv') ? project.envNames : []
   const client = chosen.includes('dotenv') ? publicNames(project) : []
+  const secrets = [
+    ...names.map((name) => `    ${key(name)}: ${text(`dotenv:${name}`)},`),
+    ...(chosen.includes('dotenv') ? project.otherNames : []).map(
+      ([name, file]) => `    // ${key(name)}: ${text(`dotenv:${name}`)}, stands only in ${file}`,
+    ),
+    ...(chosen.includes('vault') ? [`    // DATABASE_URL: 'vault:myapp/db#url',`] : []),
+    ...(chosen.includes('aws') ? [`    // STRIPE_KEY: 'aws:prod/stripe#key',`] : []),
+  ]
   const lines = [
     `import { defineConfig } from 'unplugin-secrets'`,
     `import { ${[...chosen].sort().join(', ')} } from 'unplugin-secrets/providers'`,
@@ -32,16 +40,7 @@ export function configText(project: Project, chosen: readonly ProviderChoice[]):
     ...(chosen.includes('local')
       ? ['  // Everything that `secrets set NAME` stores.', `  import: ['local:*'],`]
       : []),
-    '  secrets: {',
-    ...names.map((name) => `    ${key(name)}: ${text(`dotenv:${name}`)},`),
-    ...(chosen.includes('dotenv')
-      ? project.otherNames.map(
-          ([name, file]) => `    // ${key(name)}: ${text(`dotenv:${name}`)}, stands only in ${file}`,
-        )
-      : []),
-    ...(chosen.includes('vault') ? [`    // DATABASE_URL: 'vault:myapp/db#url',`] : []),
-    ...(chosen.includes('aws') ? [`    // STRIPE_KEY: 'aws:prod/stripe#key',`] : []),
-    '  },',
+    ...(secrets.length === 0 ? ['  secrets: {},'] : ['  secrets: {', ...secrets, '  },']),
     '  // The only names that a browser may see.',
     `  client: [${client.map(text).join(', ')}],`,
     '})',

@@ -57,12 +57,9 @@ let loads = 0
 
 async function importWithJiti(file: string): Promise<unknown> {
   const { createJiti } = await import('jiti')
-  return createJiti(import.meta.url, { fsCache: false, moduleCache: false, interopDefault: true }).import(
-    file,
-    {
-      default: true,
-    },
-  )
+  const jiti = createJiti(import.meta.url, { fsCache: false, moduleCache: false, interopDefault: false })
+  // Only the default export, as with Node's own import; jiti would give the module in its place.
+  return ((await jiti.import(file)) as { default?: unknown }).default
 }
 
 function unreadable(file: string, error: unknown): SecretsError {

@@ -143,7 +143,8 @@ function build(
     if (!provider) continue
     providers.set(name, provider)
     const own = provider.ttl
-    const parsed = own === undefined ? undefined : attempt(() => parseDuration(own, `The ttl of providers.${name}`))
+    const parsed =
+      own === undefined ? undefined : attempt(() => parseDuration(own, `The ttl of providers.${name}`))
     if (parsed !== undefined) ttls.set(name, parsed)
   }
   const reference = (source: string, owner: string): Reference | undefined =>

@@ -17,8 +17,28 @@ export interface Node {
   readonly argument?: Node
   readonly properties?: readonly Node[]
   readonly expressions?: readonly Node[]
-  readonly quasis?: readonly { readonly value: { readonly cooked: string | null } }[]
+  readonly quasis?: readonly (Node & { readonly value: { readonly cooked: string | null } })[]
   readonly meta?: Node
+  readonly expression?: Node
+  readonly kind?: string
+  readonly declarations?: readonly Node[]
+  readonly params?: readonly Node[]
+  readonly param?: Node | null
+  readonly elements?: readonly (Node | null)[]
+  readonly specifiers?: readonly (Node & { readonly local: Node; readonly imported?: Node })[]
+  readonly source?: Node | null
+}
+
+/** `a?.b` is a chain around a member, and some parsers keep parentheses: for what is read both are nothing. */
+export function isWrapper({ type }: Node): boolean {
+  return type === 'ChainExpression' || type === 'ParenthesizedExpression'
+}
+
+/** A node without its wrappers. */
+export function bare(node: Node | null | undefined): Node | undefined {
+  let at = node ?? undefined
+  while (at && isWrapper(at)) at = at.expression
+  return at
 }
 
 /** The text a node is known to be: a string literal or a template without holes. */
@@ -31,27 +51,34 @@ function constantText(node: Node | undefined): string | undefined {
 
 /** The key of a member access or a pattern's property, when it is known. */
 export function propertyName(node: Node, part: 'property' | 'key' = 'property'): string | undefined {
-  const key = node[part]
+  const key = bare(node[part])
   return node.computed || key?.type !== 'Identifier' ? constantText(key) : key.name
 }
 
-function isMember(node: Node | undefined, name: string): node is Node & { readonly object: Node } {
-  return node?.type === 'MemberExpression' && propertyName(node) === name
+/** The object of `object.name`; `undefined` for everything else. */
+function objectOf(node: Node, name: string): Node | undefined {
+  return node.type === 'MemberExpression' && propertyName(node) === name ? bare(node.object) : undefined
+}
+
+/** `import.meta`. */
+export function isMeta(node: Node | undefined): boolean {
+  return node?.type === 'MetaProperty' && node.meta?.name === 'import'
 }
 
 /** `import.meta.env`, in any spelling of its members. */
 export function isMetaEnv(node: Node): boolean {
-  return isMember(node, 'env') && node.object.type === 'MetaProperty' && node.object.meta?.name === 'import'
+  return isMeta(objectOf(node, 'env'))
 }
 
 /** `process.env`. Whether `process` is the real one is the caller's to know. */
 export function isProcessEnv(node: Node): boolean {
-  return isMember(node, 'env') && node.object.type === 'Identifier' && node.object.name === 'process'
+  const object = objectOf(node, 'env')
+  return object?.type === 'Identifier' && object.name === 'process'
 }
 
 /** Whether a computed key could turn out to be one of the names: its constant beginning fits one. */
 export function couldName(key: Node | undefined, names: Iterable<string>): boolean {
-  const start = constantStart(key)
+  const start = constantStart(bare(key))
   for (const name of names) if (name.startsWith(start)) return true
   return false
 }
@@ -59,7 +86,7 @@ export function couldName(key: Node | undefined, names: Iterable<string>): boole
 function constantStart(key: Node | undefined): string {
   if (key?.type === 'TemplateLiteral') return key.quasis?.[0]?.value.cooked ?? ''
   if (key?.type === 'BinaryExpression' && key.operator === '+')
-    return constantText(key.left) ?? constantStart(key.left)
+    return constantText(bare(key.left)) ?? constantStart(bare(key.left))
   return ''
 }
 
@@ -70,7 +97,7 @@ export function isWrite(above: Node | undefined, below: Node): boolean {
     case 'ForInStatement':
     case 'ForOfStatement':
     case 'AssignmentPattern':
-      return above.left === below
+      return bare(above.left) === below
     case 'UpdateExpression':
     case 'RestElement':
     case 'ArrayPattern':

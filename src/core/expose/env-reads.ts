@@ -1,119 +1,103 @@
 import { walk } from 'estree-walker'
-import MagicString, { type SourceMap } from 'magic-string'
-import { couldName, isMetaEnv, isProcessEnv, isWrite, type Node, propertyName } from './ast.ts'
+import {
+  bare,
+  couldName,
+  isMeta,
+  isMetaEnv,
+  isProcessEnv,
+  isWrapper,
+  isWrite,
+  type Node,
+  propertyName,
+} from './ast.ts'
+import { CLIENT_ID } from './ids.ts'
+import { type EnvProblem, type EnvReadsOptions, type EnvReadsResult, Rewrite } from './rewrite.ts'
+import { foreignProcess } from './scope.ts'
 
 /**
  * The one meaning of `import.meta.env.NAME`: an import of the virtual module. Member, bracket and
  * optional access and destructuring are rewritten; assignment, and whole-object or computed access where
  * a managed name could be meant, are reported, because they would silently give `undefined`.
+ *
+ * @param program the module's ESTree program, with `start` and `end` in UTF-16 offsets
  */
-export interface EnvReadsOptions {
-  /** The managed names. */
-  readonly names: ReadonlySet<string>
-  /** The virtual module that holds those this graph may have. */
-  readonly from: string
-  /** Whether this graph may have the name. */
-  allows(name: string): boolean
-  /** Whether `process.env.NAME` means the same. */
-  readonly processEnv: boolean
-}
-
-export interface EnvProblem {
-  readonly kind: 'denied' | 'assigned' | 'computed' | 'whole'
-  /** The managed name that is, or may be, meant. */
-  readonly name: string | undefined
-  /** Offset in the code. */
-  readonly start: number
-}
-
-export interface EnvReadsResult {
-  /** The rewritten module; absent when nothing of ours is read. */
-  readonly output: { readonly code: string; readonly map: SourceMap } | undefined
-  readonly problems: readonly EnvProblem[]
-}
-
-/** @param program the module's ESTree program, with `start` and `end` in UTF-16 offsets */
 export function rewriteEnvReads(code: string, program: unknown, options: EnvReadsOptions): EnvReadsResult {
   const { names } = options
-  const magic = new MagicString(code)
-  const problems: EnvProblem[] = []
-  const locals = new Map<string, string>()
+  const rewrite = new Rewrite(code, options)
+  const { magic, problems } = rewrite
   const whole: number[] = []
   const mentions: Node[] = []
   const handled = new Set<Node>()
-  const prefix = freePrefix(code)
-  const processEnv = options.processEnv && !bindsProcess(program)
+  const foreign = options.processEnv ? foreignProcess(program) : undefined
 
   /** The local that stands for an allowed name; a denied one is reported. */
-  const take = (name: string, start: number): string | undefined => {
-    if (!options.allows(name)) {
-      problems.push({ kind: 'denied', name, start })
-      return undefined
-    }
-    const local = locals.get(name) ?? `${prefix}${locals.size}`
-    locals.set(name, local)
-    return local
+  const take = (name: string, key: Node | undefined, start: number): string | undefined => {
+    for (const part of [bare(key), ...(bare(key)?.quasis ?? [])]) if (part) handled.add(part)
+    return rewrite.take(name, start)
   }
 
-  const readMember = (member: Node, above: Node | undefined, isMeta: boolean): void => {
+  const readMember = (member: Node, [above, beyond]: readonly Node[], isImportMeta: boolean): void => {
     const name = propertyName(member)
     if (name === undefined) {
-      if (isMeta && couldName(member.property, names))
+      if (isImportMeta && couldName(member.property, names))
         problems.push({ kind: 'computed', name: undefined, start: member.start })
       return
     }
     if (!names.has(name)) return
-    if (member.property) handled.add(member.property)
-    if (isWrite(above, member) || (above?.type === 'Property' && isPatternValue(above, member, ancestors))) {
+    // `({ x: import.meta.env.A } = …)` writes too, though the parent is only a property.
+    const isPatternValue = above?.type === 'Property' && beyond?.type === 'ObjectPattern'
+    if (isWrite(above, member) || (isPatternValue && bare(above.value as Node) === member)) {
+      if (member.property) handled.add(member.property)
       problems.push({ kind: 'assigned', name, start: member.start })
       return
     }
-    const local = take(name, member.start)
+    const local = take(name, member.property, member.start)
     if (local !== undefined) magic.overwrite(member.start, member.end, local)
   }
 
-  const readPattern = (declarator: Node, isMeta: boolean): void => {
-    const kept: string[] = []
-    const taken: string[] = []
-    for (const property of declarator.id?.properties ?? []) {
-      const name = property.type === 'RestElement' ? undefined : propertyName(property, 'key')
-      if (name === undefined || !names.has(name)) {
-        if (name === undefined && isMeta) whole.push(property.start)
-        kept.push(code.slice(property.start, property.end))
+  /** The pattern stays as it is, with its defaults, order and rest; what it takes apart is made to have the names. */
+  const readPattern = (pattern: Node, env: Node, isImportMeta: boolean): void => {
+    const taken = new Map<string, string>()
+    let needsRest = false
+    for (const property of pattern.properties ?? []) {
+      const isRest = property.type === 'RestElement'
+      const name = isRest ? undefined : propertyName(property, 'key')
+      if (name !== undefined && names.has(name)) {
+        const local = take(name, property.key, property.start)
+        if (local !== undefined) taken.set(name, local)
         continue
       }
-      if (property.key) handled.add(property.key)
-      const target = property.value as Node
-      // A shorthand's value is a second node for the same text.
-      handled.add(target)
-      const local = take(name, property.start)
-      if (local === undefined) continue
-      const text = code.slice(target.start, target.end)
-      taken.push(target.type === 'Identifier' ? `${text} = ${local}` : `[${text}] = [${local}]`)
+      needsRest = true
+      if (isRest && isImportMeta) whole.push(property.start)
+      else if (name === undefined && isImportMeta && couldName(property.key, names))
+        problems.push({ kind: 'computed', name: undefined, start: property.start })
     }
-    if (taken.length === 0) return
-    const init = code.slice(declarator.init!.start, declarator.init!.end)
-    const rest = kept.length > 0 ? [`{ ${kept.join(', ')} } = ${init}`] : []
-    magic.overwrite(declarator.start, declarator.end, [...taken, ...rest].join(', '))
+    if (taken.size === 0) return
+    const items = [...taken].map(([name, local]) => `${JSON.stringify(name)}: ${local}`)
+    if (needsRest) items.unshift(`...${code.slice(env.start, env.end)}`)
+    magic.overwrite(env.start, env.end, `{ ${items.join(', ')} }`)
   }
 
   const ancestors: Node[] = []
   walk(program as Parameters<typeof walk>[0], {
     enter(entered) {
       const node = entered as unknown as Node
-      // `a?.b` is a chain around a member; for what is read it is the member.
-      const [parent, grandparent] = ancestors
-        .filter(({ type }) => type !== 'ChainExpression')
-        .slice(-2)
+      const above = ancestors
+        .filter((ancestor) => !isWrapper(ancestor))
+        .slice(-3)
         .reverse()
-      if (namesSecret(node, names)) mentions.push(node)
-      const isMeta = isMetaEnv(node)
-      if (isMeta || (processEnv && isProcessEnv(node))) {
-        if (parent?.type === 'MemberExpression' && parent.object === unchained(parent.object, node)) {
-          readMember(parent, grandparent, isMeta)
-        } else if (parent?.type === 'VariableDeclarator' && parent.id?.type === 'ObjectPattern') {
-          readPattern(parent, isMeta)
-        } else if (isMeta) whole.push(node.start)
+      const [parent] = above
+      if (namesSecret(node, above, names)) mentions.push(node)
+      if (node.source?.value === CLIENT_ID) checkImported(node, options, problems)
+      const isImportMeta = isMetaEnv(node)
+      if (isImportMeta || (foreign && isProcessEnv(node) && !ancestors.some((scope) => foreign.has(scope)))) {
+        const pattern = patternFor(node, above)
+        if (parent?.type === 'MemberExpression' && bare(parent.object) === node) {
+          readMember(parent, above.slice(1), isImportMeta)
+        } else if (pattern) readPattern(pattern, node, isImportMeta)
+        else if (isImportMeta) whole.push(node.start)
+      } else if (isMeta(node) && parent?.type === 'VariableDeclarator' && takesEnv(parent.id)) {
+        whole.push(node.start)
       }
       ancestors.push(node)
     },
@@ -124,61 +108,61 @@ export function rewriteEnvReads(code: string, program: unknown, options: EnvRead
 
   // Without a managed name in the module the object is the bundler's own, which holds no secret.
   const meant = mentions.find((node) => !handled.has(node))
-  if (meant) {
-    const name = meant.type === 'Identifier' ? meant.name : String(meant.value)
-    for (const start of whole) problems.push({ kind: 'whole', name, start })
-  }
-  problems.sort((a, b) => a.start - b.start)
-  if (locals.size === 0) return { output: undefined, problems }
-  const imports = [...locals].map(
-    ([name, local]) => `${/^[\w$]+$/.test(name) ? name : JSON.stringify(name)} as ${local}`,
+  if (meant) for (const start of whole) problems.push({ kind: 'whole', name: textOf(meant), start })
+  return rewrite.finish()
+}
+
+/** The object pattern that takes a node apart: a declaration's, a default's, or an assignment's. */
+function patternFor(node: Node, [parent, grandparent]: readonly Node[]): Node | undefined {
+  if (parent?.type === 'VariableDeclarator') return objectPattern(parent.id)
+  const isDefault = parent?.type === 'AssignmentPattern'
+  // The value of an assignment is its right side, which must stay what it was where somebody uses it.
+  const isStatement = parent?.type === 'AssignmentExpression' && grandparent?.type === 'ExpressionStatement'
+  return (isDefault || isStatement) && bare(parent.right) === node ? objectPattern(parent.left) : undefined
+}
+
+function objectPattern(node: Node | undefined): Node | undefined {
+  return node?.type === 'ObjectPattern' ? node : undefined
+}
+
+/** Whether a pattern for `import.meta` takes `env` out of it. */
+function takesEnv(pattern: Node | undefined): boolean {
+  return (objectPattern(pattern)?.properties ?? []).some(
+    (property) => property.type === 'RestElement' || (propertyName(property, 'key') ?? 'env') === 'env',
   )
-  // On the first line, so that no line moves for who has no source map.
-  magic.prepend(`import { ${imports.join(', ')} } from ${JSON.stringify(options.from)};`)
-  return { output: { code: magic.toString(), map: magic.generateMap({ hires: 'boundary' }) }, problems }
 }
 
-/** The object of a member is the node itself, or the chain around it. */
-function unchained(object: Node | undefined, node: Node): Node | undefined {
-  return object === node || (object as { expression?: Node } | undefined)?.expression === node
-    ? object
-    : undefined
+/** Where a managed name could be a key: `x.NAME`, `{ NAME } = x`, or in quotes. A variable called so is none. */
+function namesSecret(
+  node: Node,
+  [parent, grandparent]: readonly Node[],
+  names: ReadonlySet<string>,
+): boolean {
+  const text = textOf(node)
+  if (text === undefined || !names.has(text)) return false
+  if (node.type !== 'Identifier') return true
+  if (parent?.type === 'MemberExpression') return parent.property === node && !parent.computed
+  return (
+    parent?.type === 'Property' &&
+    parent.key === node &&
+    !parent.computed &&
+    grandparent?.type === 'ObjectPattern'
+  )
 }
 
-/** `[import.meta.env.A] = …` and `({ x: import.meta.env.A } = …)` write, though the parent is only a property. */
-function isPatternValue(property: Node, member: Node, ancestors: readonly Node[]): boolean {
-  return property.value === member && ancestors.at(ancestors.indexOf(property) - 1)?.type === 'ObjectPattern'
+function textOf(node: Node): string | undefined {
+  const { value } = node
+  if (node.type === 'Identifier') return node.name
+  if (node.type === 'TemplateElement') return (value as { cooked: string | null }).cooked ?? undefined
+  return node.type === 'Literal' && typeof value === 'string' ? value : undefined
 }
 
-function namesSecret(node: Node, names: ReadonlySet<string>): boolean {
-  if (node.type === 'Identifier') return names.has(node.name!)
-  return node.type === 'Literal' && typeof node.value === 'string' && names.has(node.value)
-}
-
-/** A beginning that no identifier of the module has, so that nothing of the module can capture it. */
-function freePrefix(code: string): string {
-  for (let tries = 0; ; tries++) {
-    const prefix = `__secret${tries === 0 ? '' : tries}_`
-    if (!code.includes(prefix)) return prefix
+/** A server name asked for by the client module's name: the bundler would only say that it is not exported. */
+function checkImported(declaration: Node, options: EnvReadsOptions, problems: EnvProblem[]): void {
+  for (const specifier of declaration.specifiers ?? []) {
+    const part = declaration.type === 'ImportDeclaration' ? specifier.imported : specifier.local
+    const name = part && textOf(part)
+    if (name === undefined || !options.names.has(name) || options.exported(name)) continue
+    problems.push({ kind: options.allows(name) ? 'elsewhere' : 'denied', name, start: specifier.start })
   }
-}
-
-/** Whether the module has a `process` of its own. One imported from Node is the real one. */
-function bindsProcess(program: unknown): boolean {
-  let found = false
-  walk(program as Parameters<typeof walk>[0], {
-    enter(node, parent, key) {
-      const current = node as unknown as Node
-      if (current.type !== 'Identifier' || current.name !== 'process') return
-      const above = (parent as unknown as Node | null)?.type ?? ''
-      const declares =
-        (above === 'VariableDeclarator' && key === 'id') ||
-        (/^(Function|ArrowFunction|Class)/.test(above) && (key === 'params' || key === 'id')) ||
-        above === 'CatchClause' ||
-        (above === 'Property' && key === 'value') ||
-        above === 'RestElement'
-      if (declares) found = true
-    },
-  })
-  return found
 }

@@ -3,13 +3,14 @@ import { isAbsolute, join, relative, sep } from 'node:path'
 import { promisify } from 'node:util'
 import { brotliDecompress, gunzip } from 'node:zlib'
 import pLimit from 'p-limit'
-import picomatch from 'picomatch'
 import { reasonOf } from '../errors.ts'
 import type { Finding, Scanner } from './types.ts'
 
 export interface ScanFolderOptions {
   /** Globs, relative to the folder, of files that are not looked at. Default none. */
   readonly exclude?: readonly string[] | undefined
+  /** Files, relative to the folder, that were looked at already. */
+  readonly skip?: ReadonlySet<string> | undefined
   /** How many files are read at once. Default 4. */
   readonly concurrency?: number | undefined
 }
@@ -48,9 +49,10 @@ const UNPACK: ReadonlyMap<string, (bytes: Uint8Array, options: object) => Promis
 export async function scanFolder(
   scanner: Scanner,
   folder: string,
-  { exclude = [], concurrency = 4 }: ScanFolderOptions = {},
+  { exclude = [], skip, concurrency = 4 }: ScanFolderOptions = {},
 ): Promise<FolderScan> {
-  const excluded = picomatch([...exclude], { dot: true })
+  const matches = await matcher(exclude)
+  const excluded = (path: string): boolean => skip?.has(path) || matches(path)
   const problems: ScanProblem[] = []
   const paths = await list(folder, excluded, problems)
   const findings: Finding[][] = []
@@ -145,4 +147,11 @@ async function linkProblem(folder: string, path: string): Promise<string | undef
   } catch (error) {
     return `is a link that leads nowhere (${reasonOf(error)})`
   }
+}
+
+/** Whether a path matches one of the globs. Most configurations have none, and need no matcher. */
+export async function matcher(globs: readonly string[]): Promise<(path: string) => boolean> {
+  if (globs.length === 0) return () => false
+  const { default: picomatch } = await import('picomatch')
+  return picomatch([...globs], { dot: true })
 }

@@ -6,7 +6,7 @@ import { type Match, nameWithout, toFindings } from './report.ts'
 import type { Finding, Scanner, ScanValue, Unscannable } from './types.ts'
 import { UnescapedView } from './view.ts'
 
-export { type FolderScan, type ScanFolderOptions, type ScanProblem, scanFolder } from './files.ts'
+export { type FolderScan, matcher, type ScanFolderOptions, type ScanProblem, scanFolder } from './files.ts'
 export { formatFindings } from './report.ts'
 export type { Encoding, Finding, Scanner, ScanValue, Unscannable } from './types.ts'
 

@@ -1,0 +1,77 @@
+import MagicString, { type SourceMap } from 'magic-string'
+
+export interface EnvReadsOptions {
+  /** The managed names. */
+  readonly names: ReadonlySet<string>
+  /** The virtual module that holds those this graph may have. */
+  readonly from: string
+  /** Whether this graph may have the name. */
+  allows(name: string): boolean
+  /** Whether `virtual:secrets/client` has the name. */
+  exported(name: string): boolean
+  /** Whether `process.env.NAME` means the same. */
+  readonly processEnv: boolean
+  /** Whether a source map is made; a build without maps spares it. Default `true`. */
+  readonly map?: boolean
+}
+
+export interface EnvProblem {
+  /** `elsewhere`: imported from the client module by code that may have it, but from the server module. */
+  readonly kind: 'denied' | 'elsewhere' | 'assigned' | 'computed' | 'whole'
+  /** The managed name that is, or may be, meant. */
+  readonly name: string | undefined
+  /** Offset in the code. */
+  readonly start: number
+}
+
+export interface EnvReadsResult {
+  /** The rewritten module; absent when nothing of ours is read. */
+  readonly output: { readonly code: string; readonly map: SourceMap | null } | undefined
+  readonly problems: readonly EnvProblem[]
+}
+
+/** One module being rewritten: what was wrong so far, and the local that stands for each name. */
+export class Rewrite {
+  readonly magic: MagicString
+  readonly problems: EnvProblem[] = []
+  readonly #options: EnvReadsOptions
+  readonly #locals = new Map<string, string>()
+  readonly #prefix: string
+
+  constructor(code: string, options: EnvReadsOptions) {
+    this.magic = new MagicString(code)
+    this.#options = options
+    this.#prefix = freePrefix(code)
+  }
+
+  /** The local that stands for an allowed name; a denied one is reported. */
+  take(name: string, start: number): string | undefined {
+    if (!this.#options.allows(name)) {
+      this.problems.push({ kind: 'denied', name, start })
+      return undefined
+    }
+    const local = this.#locals.get(name) ?? `${this.#prefix}${this.#locals.size}`
+    this.#locals.set(name, local)
+    return local
+  }
+
+  finish(): EnvReadsResult {
+    const problems = this.problems.sort((a, b) => a.start - b.start)
+    if (this.#locals.size === 0) return { output: undefined, problems }
+    const imports = [...this.#locals].map(
+      ([name, local]) => `${/^[\w$]+$/.test(name) ? name : JSON.stringify(name)} as ${local}`,
+    )
+    // At the end, where it is hoisted from: `#!` and 'use client' must stay first, and no line moves.
+    this.magic.append(`\nimport { ${imports.join(', ')} } from ${JSON.stringify(this.#options.from)};\n`)
+    const map = this.#options.map === false ? null : this.magic.generateMap({ hires: 'boundary' })
+    return { output: { code: this.magic.toString(), map }, problems }
+  }
+}
+
+/** A beginning that no identifier of the module has, so that nothing of the module can capture it. */
+function freePrefix(code: string): string {
+  for (let tries = 0; ; tries++) {
+    const prefix = `__secret${tries === 0 ? '' : tries}_`
+    if (!code.includes(prefix)) return prefix
+  }
+}
