@@ -17,7 +17,10 @@ export default defineConfig({
       from: remote ? 'aws:demo/stripe#key' : 'local:STRIPE_KEY',
       description: 'Payments; stays on the server.',
     },
-    MAPS_KEY: { from: remote ? 'vault:demo/web#maps' : 'local:MAPS_KEY', description: 'Restricted by referrer, so browsers may see it.' },
+    MAPS_KEY: {
+      from: remote ? 'vault:demo/web#maps' : 'local:MAPS_KEY',
+      description: 'Restricted by referrer, so browsers may see it.',
+    },
     API_HOST: remote ? 'vault:demo/web#host' : 'local:API_HOST',
     API_URL: { template: 'https://{{vault:API_HOST}}/v1' },
     APP_TITLE: remote ? 'aws:demo/web#title' : 'local:APP_TITLE',

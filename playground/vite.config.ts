@@ -6,7 +6,12 @@ export default defineConfig({
   build: { outDir: 'dist/client', sourcemap: true },
   environments: {
     ssr: {
-      build: { outDir: 'dist/server', ssr: true, sourcemap: true, rolldownOptions: { input: 'src/server.ts' } },
+      build: {
+        outDir: 'dist/server',
+        ssr: true,
+        sourcemap: true,
+        rolldownOptions: { input: 'src/server.ts' },
+      },
     },
   },
   builder: {},

@@ -16,11 +16,30 @@ const entries = {
   'cli/main': 'src/cli/main.ts',
 }
 
+/** What a start loads in any case: one file, because each costs about a millisecond there, whatever is in it. */
+const core = new Set(
+  ['src/index.ts', 'src/bundlers/vite.ts', 'src/providers/index.ts'].map((path) => join(root, path)),
+)
+const collectCore = {
+  name: 'collect-core',
+  buildEnd() {
+    const entries = [...core]
+    for (const known of core) {
+      for (const id of this.getModuleInfo(known)?.importedIds ?? []) {
+        // The runtime stays apart: it is bundled into other people's servers.
+        if (id.startsWith(join(root, 'src/')) && !id.startsWith(join(root, 'src/runtime/'))) core.add(id)
+      }
+    }
+    for (const entry of entries) core.delete(entry)
+  },
+}
+
 rmSync(join(root, 'dist'), { recursive: true, force: true })
 const bundle = await rolldown({
   cwd: root,
   input: entries,
   platform: 'node',
+  plugins: [collectCore],
   // Dependencies are installed beside us; only what is ours is bundled.
   external: (id) => /^[^./\0]/.test(id) && !/^[A-Za-z]:/.test(id),
 })
@@ -30,13 +49,23 @@ await bundle.write({
   entryFileNames: '[name].js',
   // One level deep, like the entries: files find their neighbours by the same relative paths.
   chunkFileNames: 'chunks/[name].js',
+  codeSplitting: {
+    groups: [
+      { name: 'runtime', test: (id) => id.startsWith(join(root, 'src/runtime/store')), priority: 1 },
+      { name: 'core', test: (id) => core.has(id) },
+    ],
+  },
 })
 await bundle.close()
 
-const tsc = spawnSync(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', 'tsconfig.build.json'], {
-  cwd: root,
-  stdio: 'inherit',
-})
+const tsc = spawnSync(
+  process.execPath,
+  [join(root, 'node_modules/typescript/bin/tsc'), '-p', 'tsconfig.build.json'],
+  {
+    cwd: root,
+    stdio: 'inherit',
+  },
+)
 if (tsc.status !== 0) process.exit(tsc.status ?? 1)
 cpSync(join(root, 'src/client.d.ts'), join(root, 'dist/client.d.ts'))
 // Declarations keep the `.ts` of their imports; what stands beside them in the package is `.js`.

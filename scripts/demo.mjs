@@ -4,7 +4,16 @@
 //   npm run demo -- --vault --aws      the same from OpenBao and moto (installed once into .test-servers/)
 import { spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs, styleText } from 'node:util'
@@ -37,7 +46,8 @@ const env = {
   XDG_CACHE_HOME: join(home, 'cache'),
   NO_COLOR: '1',
 }
-for (const name of ['SECRETS_KEY', 'SECRETS_PROFILE', 'NODE_ENV', 'FORCE_COLOR', 'VAULT_NAMESPACE']) delete env[name]
+for (const name of ['SECRETS_KEY', 'SECRETS_PROFILE', 'NODE_ENV', 'FORCE_COLOR', 'VAULT_NAMESPACE'])
+  delete env[name]
 
 function run(args, options = {}) {
   const { input, more = {} } = options
@@ -62,7 +72,15 @@ async function main() {
   title('1. A fresh project')
   for (const folder of [app, home]) rmSync(folder, { recursive: true, force: true })
   mkdirSync(join(app, 'node_modules'), { recursive: true })
-  for (const part of ['src', 'public', 'index.html', 'package.json', 'secrets.config.ts', 'vite.config.ts', 'tsconfig.json']) {
+  for (const part of [
+    'src',
+    'public',
+    'index.html',
+    'package.json',
+    'secrets.config.ts',
+    'vite.config.ts',
+    'tsconfig.json',
+  ]) {
     const from = join(root, 'playground', part)
     if (existsSync(from)) cpSync(from, join(app, part), { recursive: true })
   }
@@ -70,7 +88,13 @@ async function main() {
   symlinkSync(root, join(app, 'node_modules/unplugin-secrets'))
   for (const file of ['secrets.config.ts', 'vite.config.ts']) {
     const text = readFileSync(join(app, file), 'utf8')
-    writeFileSync(join(app, file), text.replace(/'\.\.\/src\/(?:bundlers\/)?(\w+)(?:\/index)?\.ts'/g, (_, name) => `'unplugin-secrets${name === 'index' ? '' : `/${name}`}'`))
+    writeFileSync(
+      join(app, file),
+      text.replace(
+        /'\.\.\/src\/(?:bundlers\/)?(\w+)(?:\/index)?\.ts'/g,
+        (_, name) => `'unplugin-secrets${name === 'index' ? '' : `/${name}`}'`,
+      ),
+    )
   }
   const servers = remote ? await startRemote() : undefined
   try {
@@ -125,7 +149,11 @@ async function startRemote() {
     AWS_EC2_METADATA_DISABLED: 'true',
   })
   const put = async (path, data) => {
-    const response = await fetch(`${vaultUrl}/v1/secret/data/${path}`, { method: 'POST', headers, body: JSON.stringify({ data }) })
+    const response = await fetch(`${vaultUrl}/v1/secret/data/${path}`, {
+      method: 'POST',
+      headers,
+      body: JSON.stringify({ data }),
+    })
     check(response.ok, `OpenBao holds secret/${path}`)
   }
   await put('demo/db', { url: names.DATABASE_URL.value })
@@ -160,40 +188,61 @@ function steps() {
   for (const [name, { value, client }] of Object.entries(names)) {
     const inClient = folders.client.includes(value)
     const inServer = folders.server.includes(value)
-    say(`    ${name.padEnd(14)}${(inClient ? 'value' : '—').padEnd(16)}${inServer ? 'value' : '— (read at start)'}`)
-    if (inClient !== client) problems.push(`${name} ${client ? 'is missing in' : 'stands in'} the client bundle`)
+    say(
+      `    ${name.padEnd(14)}${(inClient ? 'value' : '—').padEnd(16)}${inServer ? 'value' : '— (read at start)'}`,
+    )
+    if (inClient !== client)
+      problems.push(`${name} ${client ? 'is missing in' : 'stands in'} the client bundle`)
     if (inServer) problems.push(`${name} stands in the server bundle`)
   }
-  check(problems.length === 0, 'browsers get what the client list names, and the server bundle holds no value')
+  check(
+    problems.length === 0,
+    'browsers get what the client list names, and the server bundle holds no value',
+  )
 
   title('4. Client code asks for a server secret')
   const main = readFileSync(join(app, 'src/main.ts'), 'utf8')
-  writeFileSync(join(app, 'src/leak.ts'), 'export const pay = (): string => `key ${import.meta.env.STRIPE_KEY}`\n')
+  writeFileSync(
+    join(app, 'src/leak.ts'),
+    'export const pay = (): string => `key ${import.meta.env.STRIPE_KEY}`\n',
+  )
   writeFileSync(join(app, 'src/main.ts'), `${main}import { pay } from './leak.ts'\nshow('pay', pay())\n`)
   const denied = build()
   say(indent(denied.output.slice(0, denied.output.indexOf('\n    at '))))
-  check(denied.status !== 0 && /Client code reads STRIPE_KEY/.test(denied.output), 'the build fails, and says where and why')
+  check(
+    denied.status !== 0 && /Client code reads STRIPE_KEY/.test(denied.output),
+    'the build fails, and says where and why',
+  )
 
   title('5. A value pasted into the source')
   rmSync(join(app, 'src/leak.ts'))
   writeFileSync(join(app, 'src/main.ts'), `${main}show('oops', '${names.STRIPE_KEY.value}')\n`)
   const caught = build()
   say(indent(caught.output.slice(0, caught.output.indexOf('\n    at '))))
-  check(caught.status !== 0 && /STRIPE_KEY +\S+:\d+:\d+ +plain/.test(caught.output), 'the scan finds it in the output and fails the build')
+  check(
+    caught.status !== 0 && /STRIPE_KEY +\S+:\d+:\d+ +plain/.test(caught.output),
+    'the scan finds it in the output and fails the build',
+  )
   writeFileSync(join(app, 'src/main.ts'), main)
   check(build().status === 0, 'without it the build goes through again')
 
   title('6. The built server reads its secrets at run time')
   const expected = ({ stdout }) => {
     const report = stdout.trim().startsWith('{') ? JSON.parse(stdout) : {}
-    return report.STRIPE_KEY === `${names.STRIPE_KEY.value.length} characters, ends in …${names.STRIPE_KEY.value.slice(-2)}`
+    return (
+      report.STRIPE_KEY ===
+      `${names.STRIPE_KEY.value.length} characters, ends in …${names.STRIPE_KEY.value.slice(-2)}`
+    )
   }
   const handed = secrets(['run', '--env', 'production', '--', 'node', 'dist/server/server.js', '--once'])
   say(indent(handed.output))
   check(handed.status === 0 && expected(handed), 'secrets run -- node dist/server/server.js')
   const alone = run(['dist/server/server.js', '--once'])
   say(indent(alone.output))
-  check(alone.status === 0 && expected(alone), 'node dist/server/server.js    (fetches by itself, through its manifest)')
+  check(
+    alone.status === 0 && expected(alone),
+    'node dist/server/server.js    (fetches by itself, through its manifest)',
+  )
 }
 
 function textOf(folder) {
@@ -213,10 +262,15 @@ function lookBack() {
   )
   for (const [name, { value }] of server) {
     const holding = files.filter((file) => readFileSync(file, 'latin1').includes(value))
-    check(holding.length === 0, `${name}: in none of ${files.length} files${holding.map((file) => `, but in ${relative(root, file)}`)}`)
+    check(
+      holding.length === 0,
+      `${name}: in none of ${files.length} files${holding.map((file) => `, but in ${relative(root, file)}`)}`,
+    )
     check(!printed.includes(value), `${name}: in nothing that was printed`)
   }
-  title(problems.length === 0 ? 'Everything is as promised.' : `${problems.length} things are not as promised:`)
+  title(
+    problems.length === 0 ? 'Everything is as promised.' : `${problems.length} things are not as promised:`,
+  )
   for (const problem of problems) say(`  ${problem}`)
   process.exitCode = problems.length === 0 ? 0 : 1
 }

@@ -31,12 +31,18 @@ for (const [name, command, args] of checks) {
   console.log(`${ok ? 'ok' : 'FAILED'}: ${name} (${Math.round((performance.now() - started) / 1000)} s)`)
 }
 
-const vitest = spawnSync(bin('vitest'), ['run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`], {
-  cwd: root,
-  stdio: 'inherit',
-})
+const vitest = spawnSync(
+  bin('vitest'),
+  ['run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`],
+  {
+    cwd: root,
+    stdio: 'inherit',
+  },
+)
 try {
-  const { numPassedTests, numFailedTests, numPendingTests, numTodoTests, success } = JSON.parse(readFileSync(report, 'utf8'))
+  const { numPassedTests, numFailedTests, numPendingTests, numTodoTests, success } = JSON.parse(
+    readFileSync(report, 'utf8'),
+  )
   passed += numPassedTests
   // A suite that could not start has no failed test of its own; one that was skipped proved nothing.
   failed += numFailedTests + numPendingTests + numTodoTests

@@ -170,6 +170,7 @@ describe('arrows point one way', () => {
       'providers/index.ts',
       'runtime/index.ts',
       'runtime/load.ts',
+      'runtime/load.ts',
       'cli/main.ts',
       'bundlers/vite.ts',
     ])
@@ -227,6 +228,7 @@ describe('what is rare stays rare', () => {
       'core/reads.ts',
       'providers/env.ts',
       'runtime/index.ts',
+      'runtime/load.ts',
       /^providers\/(vault|aws)\//,
       /^cli\//,
       /^dotenv\//,

@@ -86,7 +86,7 @@ const escaped = (text: string) =>
     })
     .map((rounds) =>
       rounds.reduce(
-        (now, ways) => [...now].map((char, at) => ways[at % ways.length]?.(char) ?? char).join(''),
+        (now, ways) => Array.from(now, (char, at) => ways[at % ways.length]?.(char) ?? char).join(''),
         text,
       ),
     )

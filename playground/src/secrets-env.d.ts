@@ -7,7 +7,6 @@ declare module 'virtual:secrets/client' {
   export const APP_TITLE: string
   /** Restricted by referrer, so browsers may see it. */
   export const MAPS_KEY: string
-  export {}
 }
 
 declare module 'virtual:secrets/server' {
@@ -19,7 +18,6 @@ declare module 'virtual:secrets/server' {
   export const MAPS_KEY: string
   /** Payments; stays on the server. */
   export const STRIPE_KEY: string
-  export {}
 }
 
 interface ImportMetaEnv {
@@ -29,4 +27,8 @@ interface ImportMetaEnv {
   readonly DATABASE_URL: string
   readonly MAPS_KEY: string
   readonly STRIPE_KEY: string
+}
+
+interface ImportMeta {
+  readonly env: ImportMetaEnv
 }

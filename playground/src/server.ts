@@ -5,7 +5,11 @@ import { DATABASE_URL, STRIPE_KEY } from 'virtual:secrets/server'
 const shape = (text: string): string => `${text.length} characters, ends in …${text.slice(-2)}`
 
 export function report(): Record<string, string> {
-  return { DATABASE_URL: shape(DATABASE_URL), STRIPE_KEY: shape(STRIPE_KEY), API_URL: import.meta.env.API_URL }
+  return {
+    DATABASE_URL: shape(DATABASE_URL),
+    STRIPE_KEY: shape(STRIPE_KEY),
+    API_URL: import.meta.env.API_URL,
+  }
 }
 
 const port = Number(process.env.PORT)

@@ -79,6 +79,7 @@ export class Session {
     this.#expose(snapshot, place.prefixes)
     await this.#writeTypes()
     place.logger.info(this.#summary(snapshot))
+    this.#warnOfTransforms(snapshot, place.logger)
   }
 
   #expose(snapshot: Snapshot, prefixes: readonly string[]): void {
@@ -126,9 +127,10 @@ export class Session {
   /** A text about to be shown, without any value that may stand in the source it quotes. */
   redact(text: string): string {
     this.#redactor ??= createRedactor(
-      [...serverValues(this.#snapshot!, this.exposure.policy)].map(
-        ({ name, text }) => new Secret(name, text),
-      ),
+      serverValues(this.#snapshot!, this.exposure.policy)
+        // Numbers and flags of JSON documents would blot out half of the code.
+        .filter(({ text }) => text.length >= 8)
+        .map(({ name, text }) => new Secret(name, text)),
     )
     return this.#redactor.apply(text)
   }
@@ -154,6 +156,18 @@ export class Session {
     ].join('')
   }
 
+  /** A schema is code of the configuration, which a built server does not have. */
+  #warnOfTransforms(snapshot: Snapshot, logger: Logger): void {
+    const changed = this.exposure.names.filter((name) => {
+      return snapshot.meta(name)?.transformed && !this.exposure.client.values.has(name)
+    })
+    if (changed.length === 0) return
+    logger.warn(
+      `${changed.join(', ')}: the schema changes the value. A built server that fetches by itself gets it unchanged; ` +
+        'start it with `secrets run`, which hands over what the schema made.',
+    )
+  }
+
   /** Writes the generated types where there is TypeScript to read them, and only when they changed. */
   async #writeTypes(): Promise<void> {
     const { types, root } = this.config
@@ -170,7 +184,8 @@ export class Session {
 
 /** As few modules as can be told without parsing, in patterns that native filters can run in linear time. */
 function readsPatterns(names: readonly string[]): RegExp[] {
-  const computed = /\benv\s*(?:\?\.)?\s*\[/
+  // A key that is computed: `env[key]`, or in a pattern that takes the object apart.
+  const computed = /\benv\s*(?:\?\.)?\s*\[|\}\s*=\s*import\s*\.\s*meta/
   if (names.length === 0) return [/[^\s\S]/]
   const words = names.map((name) => {
     const word = name.replace(/[$.]/g, '\\$&')

@@ -110,7 +110,7 @@ export function inMode(
       reference,
       keys.length > 0 ? `is an object with the fields ${list(keys)}` : 'is a list or an empty object',
       keys.length > 0
-        ? `Name one (${bare(reference)}#${keys[0]}), or set \`mode: 'json'\` to have the whole.`
+        ? `Name one (${bare(reference)}#${[reference.field, keys[0]].filter(Boolean).join('.')}), or set \`mode: 'json'\` to have the whole.`
         : "Set `mode: 'json'` to have the whole.",
     )
   }

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { reasonOf, SecretsError } from './errors.ts'
 import { documentKey } from './reference.ts'
@@ -48,6 +49,8 @@ async function readWithRetry(
 ): Promise<Map<string, ReadResult>> {
   const { debug } = options.context
   const controller = new AbortController()
+  // Each request under way listens to it; that many listeners are no leak.
+  setMaxListeners(0, controller.signal)
   const deadline = Date.now() + options.timeout
   // By this reason a provider tells its own deadline from a caller that has gone.
   const passed = new DOMException('The deadline has passed.', 'TimeoutError')

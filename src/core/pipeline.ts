@@ -2,9 +2,9 @@ import { type CacheEntry, openCache, type SecretCache } from './cache/index.ts'
 import { type ResolvedConfig, type ResolveOptions, resolveConfig } from './config/resolve.ts'
 import { formatAge } from './duration.ts'
 import { reasonOf } from './errors.ts'
-import { type FetchOptions, fetchDocuments } from './fetch.ts'
+import type { FetchOptions } from './fetch.ts'
 import { consoleLogger, type Logger } from './log.ts'
-import { planReads, type Read, settle } from './reads.ts'
+import { isFromCache, planReads, type Read, settle } from './reads.ts'
 import type { Snapshot } from './snapshot.ts'
 import type { ProviderContext, ReadResult } from './types.ts'
 import { userAgent } from './user-agent.ts'
@@ -46,7 +46,12 @@ export interface Secrets {
 export async function createSecrets(options: SecretsOptions = {}): Promise<Secrets> {
   const { logger = consoleLogger, ...rest } = options
   const config = await resolveConfig(rest)
-  const cache = config.cache === false ? undefined : openCacheOf(config, logger)
+  let opened: SecretCache | undefined
+  // Opened when the first cached value is asked for: a project without one makes no keys and hears no warning.
+  const cache = (): SecretCache | undefined => {
+    if (config.cache !== false) opened ??= openCacheOf(config, logger)
+    return opened
+  }
   let loading: Promise<Snapshot> | undefined
   let refreshing: Promise<Snapshot> | undefined
   return {
@@ -76,13 +81,14 @@ export async function createSecrets(options: SecretsOptions = {}): Promise<Secre
 
 async function loadSnapshot(
   config: ResolvedConfig,
-  cache: SecretCache | undefined,
+  openCache: () => SecretCache | undefined,
   logger: Logger,
   how: LoadOptions,
 ): Promise<Snapshot> {
   const now = Date.now()
   const reads = planReads(config)
-  const cached = reads.some((read) => read.cacheKey !== undefined) ? await cache?.read() : undefined
+  const cache = reads.some((read) => read.cacheKey !== undefined) ? openCache() : undefined
+  const cached = await cache?.read()
   const isFresh = (read: Read): boolean => {
     const entry = read.cacheKey === undefined ? undefined : cached?.get(read.cacheKey)
     if (entry === undefined || how.refresh) return false
@@ -91,13 +97,8 @@ async function loadSnapshot(
   }
   const missing = reads.filter((read) => !isFresh(read))
   logger.debug(`${reads.length - missing.length} of ${reads.length} references are fresh in the cache`)
-  const documents: ReadonlyMap<string, ReadResult> =
-    missing.length === 0
-      ? new Map()
-      : await fetchDocuments(
-          missing.map((read) => read.reference),
-          fetchOptions(config, logger),
-        )
+  const documents =
+    missing.length === 0 ? new Map<string, ReadResult>() : await fetchAll(missing, config, logger)
   const settled = settle(reads, {
     cached,
     documents,
@@ -112,7 +113,27 @@ async function loadSnapshot(
       `${why} Using ${count} cached value${count === 1 ? '' : 's'} from ${providers}, ${formatAge(age)} old.`,
     )
   }
-  return resolveValues(config, settled.values)
+  try {
+    return await resolveValues(config, settled.values)
+  } catch (error) {
+    // What is wrong with a cached value may have been mended at its provider since.
+    const fromCache = [...settled.values.values()].some((value) => isFromCache(value))
+    if (how.refresh || !fromCache) throw error
+    return loadSnapshot(config, openCache, logger, { refresh: true })
+  }
+}
+
+async function fetchAll(
+  missing: readonly Read[],
+  config: ResolvedConfig,
+  logger: Logger,
+): Promise<ReadonlyMap<string, ReadResult>> {
+  // A warm start has no use for it.
+  const { fetchDocuments } = await import('./fetch.ts')
+  return fetchDocuments(
+    missing.map((read) => read.reference),
+    fetchOptions(config, logger),
+  )
 }
 
 /** A cache that cannot be written costs speed and offline work, never the build. */

@@ -142,6 +142,11 @@ export function settle(reads: readonly Read[], input: SettleInput): SettleOutput
   return { values, changes, stale }
 }
 
+/** Whether a value was not read from its provider just now. */
+export function isFromCache(settled: Settled): boolean {
+  return settled !== undefined && !(settled instanceof SecretsError) && settled.source === 'cache'
+}
+
 function fromCache(entry: CacheEntry, stale: boolean): Settled {
   const kind = entry.kind === 'json' ? 'json' : 'text'
   return {

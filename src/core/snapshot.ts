@@ -21,6 +21,8 @@ export interface SecretMeta {
   readonly stale: boolean
   /** `json`: the text is a JSON document, or what a schema made of the value. */
   readonly kind: 'text' | 'json'
+  /** Whether its schema made another value of it, which whoever reads it without the schema will not have. */
+  readonly transformed: boolean
 }
 
 /** All secrets of one environment and profile, resolved at one moment. */
@@ -74,8 +76,9 @@ export interface SnapshotEntry {
   readonly parts?: (path: string) => RawValue | undefined
 }
 
-/** The value that code gets: text as it is, anything else out of its JSON text. */
-export function codeValue(snapshot: Snapshot, name: string): Json {
-  const text = snapshot.get(name)!.reveal()
+/** The value that code gets: text as it is, anything else out of its JSON text; `undefined` for an optional secret without one. */
+export function codeValue(snapshot: Snapshot, name: string): Json | undefined {
+  const text = snapshot.get(name)?.reveal()
+  if (text === undefined) return undefined
   return snapshot.meta(name)?.kind === 'json' ? (JSON.parse(text) as Json) : text
 }

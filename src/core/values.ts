@@ -140,9 +140,11 @@ async function resolveOne(secret: Pending, work: Work): Promise<SnapshotEntry | 
     }
   }
   if (value === undefined) return undefined
-  const meta: SecretMeta = found
-    ? { ...found.meta, kind: value.kind }
-    : { ...metaOf(secret, 'template'), kind: value.kind }
+  const meta: SecretMeta = {
+    ...(found?.meta ?? metaOf(secret, 'template')),
+    kind: value.kind,
+    transformed: schema !== undefined && value.text !== found?.value.text,
+  }
   return {
     secret: new Secret(name, value.text),
     meta,
@@ -217,6 +219,7 @@ function metaOf(secret: Pending, source: SecretMeta['source']): SecretMeta {
     fetchedAt: undefined,
     stale: false,
     kind: 'text',
+    transformed: false,
   }
 }
 

@@ -22,6 +22,9 @@ export function checkOptions(
     }
     const fits = typeof value === 'string' ? value !== '' : kind === 'duration' && typeof value === 'number'
     if (value !== undefined && !fits)
-      throw new SecretsError('CONFIG_INVALID', `The option ${name} of ${type} must be a ${kind}.`)
+      throw new SecretsError(
+        'CONFIG_INVALID',
+        `The option ${name} of ${type} must be ${kind === 'text' ? 'text' : "a duration (ms or '5m')"}.`,
+      )
   }
 }

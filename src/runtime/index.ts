@@ -39,7 +39,9 @@ function read(manifest: Manifest): Values {
     if (text === undefined) missing.push(name)
     else texts[name] = text
   }
-  if (missing.length > 0) Object.assign(texts, readByWorker(manifest, missing))
+  // An optional one alone is no reason to ask anybody.
+  if (missing.some((name) => !manifest.secrets[name]?.optional))
+    Object.assign(texts, readByWorker(manifest, missing))
   return Object.fromEntries(Object.entries(texts).map(([name, text]) => [name, parse(manifest, name, text)]))
 }
 

@@ -3,6 +3,7 @@ import { constants } from 'node:os'
 import type { Readable, Transform, Writable } from 'node:stream'
 import { finished } from 'node:stream/promises'
 import { reasonOf, SecretsError } from '../../core/errors.ts'
+import { createPolicy, type Policy } from '../../core/policy.ts'
 import type { Snapshot } from '../../core/snapshot.ts'
 import type { Json } from '../../core/types.ts'
 import { command } from '../command.ts'
@@ -35,10 +36,11 @@ export default command({
     const only = list('only')
     const { environment, mask } = await withSecrets(flags, async ({ config, load }) => {
       const snapshot = only.length > 0 ? await loadSome(config, only) : await load()
-      const names = only.length > 0 ? only : snapshot.names()
+      // An optional one may have no value.
+      const names = (only.length > 0 ? only : snapshot.names()).filter((name) => snapshot.get(name))
       return {
         environment: environmentOf(snapshot, names),
-        mask: flags.mask ? await maskFor(snapshot, names) : undefined,
+        mask: flags.mask ? await maskFor(snapshot, names, createPolicy(config.client)) : undefined,
       }
     })
     process.exitCode = await start(program, args, environment, mask)
@@ -59,18 +61,26 @@ function environmentOf(snapshot: Snapshot, names: readonly string[]): Record<str
   )
 }
 
-/** What is masked: every value, and of JSON documents the texts in them (numbers and flags are in any output). */
-async function maskFor(snapshot: Snapshot, names: readonly string[]): Promise<() => Transform> {
+/**
+ * What is masked: every value that browsers may not see anyway, and of JSON documents the texts in them
+ * (numbers and flags are in any output).
+ */
+async function maskFor(
+  snapshot: Snapshot,
+  names: readonly string[],
+  policy: Policy,
+): Promise<() => Transform> {
   const [{ leaves }, { Secret }, { RedactStream }] = await Promise.all([
     import('../../core/extract.ts'),
     import('../../core/redact.ts'),
     import('../../core/redact-stream.ts'),
   ])
   const secrets = names.flatMap((name) => {
+    if (policy.allows(name)) return []
     const whole = snapshot.get(name)!
     if (snapshot.meta(name)?.kind !== 'json') return [whole]
     const texts = leaves(name, JSON.parse(whole.reveal()) as Json).flatMap(([path, value]) => {
-      return typeof value === 'string' ? [new Secret(path, value)] : []
+      return typeof value === 'string' && !policy.allows(path) ? [new Secret(path, value)] : []
     })
     return [whole, ...texts]
   })

@@ -9,7 +9,8 @@ import { createManifest, type Manifest } from './manifest.ts'
 
 /** What client code may have. Made without the server's values, so a guard that fails finds nothing to give away. */
 export interface ClientExposure {
-  readonly values: ReadonlyMap<string, Json>
+  /** `undefined`: an optional secret without a value. */
+  readonly values: ReadonlyMap<string, Json | undefined>
 }
 
 /** What server code gets: where to find the values, and their names. */
@@ -19,7 +20,7 @@ export interface ServerExposure {
 
 export interface Exposure {
   readonly policy: Policy
-  /** Every managed name, allowed or not. */
+  /** Every managed name, allowed or not, with a value or (optional ones) without. */
   readonly names: readonly string[]
   readonly client: ClientExposure
   readonly server: ServerExposure
@@ -36,12 +37,12 @@ export function createExposure(
   prefixes: readonly string[],
 ): Exposure {
   const policy = createPolicy(config.client)
-  const names = snapshot.names()
+  const names = [...new Set([...snapshot.names(), ...config.secrets.keys()])].sort()
   throwProblems(
     [...checkPrefixes(names, policy, prefixes), ...checkParts(config, snapshot)],
     (count) => `${count} names contradict the client list:`,
   )
-  const values = new Map<string, Json>()
+  const values = new Map<string, Json | undefined>()
   for (const name of names) {
     if (policy.client.has(name)) values.set(name, codeValue(snapshot, name))
     else {
@@ -49,11 +50,11 @@ export function createExposure(
       if (parts !== undefined) values.set(name, parts)
     }
   }
-  return { policy, names, client: { values }, server: { manifest: createManifest(config, snapshot) } }
+  return { policy, names, client: { values }, server: { manifest: createManifest(config, snapshot, names) } }
 }
 
 /** Of a JSON secret that is not allowed as a whole, the parts that are. */
-function allowedParts(name: string, value: Json, policy: Policy): Json | undefined {
+function allowedParts(name: string, value: Json | undefined, policy: Policy): Json | undefined {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined
   const allowed = Object.entries(value as JsonObject).flatMap(([key, item]): [string, Json][] => {
     const path = `${name}.${key}`

@@ -13,6 +13,8 @@ export interface ManifestSecret extends JsonObject {
   readonly mode: 'plaintext' | 'json'
   /** Whether the code gets the text, or what it says as JSON. */
   readonly kind: 'text' | 'json'
+  /** There was no value at the build, and the schema said that this is fine. */
+  readonly optional?: true
 }
 
 /** What `virtual:secrets/server` carries into a bundle. No value and no credential. */
@@ -26,18 +28,24 @@ export interface Manifest extends JsonObject {
   readonly providers: JsonObject
 }
 
-export function createManifest(config: ResolvedConfig, snapshot: Snapshot): Manifest {
+export function createManifest(
+  config: ResolvedConfig,
+  snapshot: Snapshot,
+  names: readonly string[],
+): Manifest {
   const secrets: Record<string, ManifestSecret> = {}
   const used = new Set<string>()
-  for (const name of snapshot.names()) {
+  for (const name of names) {
+    const meta = snapshot.meta(name)
     const declared = config.secrets.get(name)
-    const from = declared ? declared.reference?.source : snapshot.meta(name)?.reference
+    const from = declared ? declared.reference?.source : meta?.reference
     const template = declared?.template
     if (from !== undefined) used.add(from.slice(0, from.indexOf(':')))
-    const kind = snapshot.meta(name)!.kind
+    const kind = meta?.kind ?? 'text'
     secrets[name] = {
       mode: declared?.mode ?? (kind === 'json' ? 'json' : 'plaintext'),
       kind,
+      ...(meta ? {} : { optional: true as const }),
       ...(from === undefined ? {} : { from }),
       ...(template
         ? {

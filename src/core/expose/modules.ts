@@ -14,7 +14,8 @@ const RESERVED = new Set(
 export const isBindable = (name: string): boolean => /^[A-Za-z_$][\w$]*$/.test(name) && !RESERVED.has(name)
 
 /** JSON is JavaScript but for `__proto__` keys, two line separators, and `</script>` where code is inlined in HTML. */
-export function toLiteral(value: Json): string {
+export function toLiteral(value: Json | undefined): string {
+  if (value === undefined) return 'undefined'
   if (Array.isArray(value)) return `[${value.map((item: Json) => toLiteral(item)).join(',')}]`
   if (typeof value === 'object' && value !== null) {
     const entries = Object.entries(value).map(([key, item]) => {
@@ -56,7 +57,7 @@ function aliasExports(all: readonly Binding[]): string {
 }
 
 /** `virtual:secrets/client`: the allowed values, and nothing else in the whole process is reachable from it. */
-export function clientModule(values: ReadonlyMap<string, Json>): string {
+export function clientModule(values: ReadonlyMap<string, Json | undefined>): string {
   const all = bindings([...values.keys()])
   const lines = all.map(({ name, local }) => {
     return `${name === local ? 'export ' : ''}const ${local} = ${toLiteral(values.get(name)!)};\n`
