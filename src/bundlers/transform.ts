@@ -1,6 +1,7 @@
 import type { Rollup } from 'vite'
 import { rewriteEnvReads } from '../core/expose/env-reads.ts'
-import { rewritePlainReads } from '../core/expose/plain-reads.ts'
+import { CLIENT_ID } from '../core/expose/ids.ts'
+import { namesOthers, rewritePlainReads } from '../core/expose/plain-reads.ts'
 import type { EnvReadsOptions, EnvReadsResult } from '../core/expose/rewrite.ts'
 import type { SourcePlace } from '../core/guard.ts'
 
@@ -16,10 +17,9 @@ export function rewriteReads(
   code: string,
   options: EnvReadsOptions & { parse: (code: string) => unknown },
 ): EnvReadsResult {
-  const mayRead = options.processEnv
-    ? /\b(?:import|process)\b/
-    : /\bimport\s*\.\s*meta\b|\bvirtual:secrets\/client\b/
-  if (!mayRead.test(code)) return NOTHING
+  const mayRead = options.processEnv ? /\b(?:import|process)\b/ : /\bimport\s*\.\s*meta\b/
+  // Without a read there may still be an import of what the client module does not have.
+  if (!mayRead.test(code) && !(code.includes(CLIENT_ID) && namesOthers(code, options))) return NOTHING
   return rewritePlainReads(code, options) ?? rewriteEnvReads(code, options.parse(code), options)
 }
 

@@ -15,6 +15,9 @@ const VITE_DENY = ['.env', '.env.*', '*.{crt,pem,key,p12,pfx,cer,der}', '.npmrc'
 /** Key and vault live here. Sealed or not, nobody has to fetch them. */
 const OWN_DENY = '**/.secrets/**'
 
+/** What failed before it was wanted is met again where it is. */
+const noop = (): void => {}
+
 /** Start lines of this process. */
 const said = new Set<string>()
 
@@ -80,6 +83,9 @@ export function viteHooks(session: Session): Plugin {
           },
         }),
       )
+      // While the bundler reads the first modules this process has nothing else to do.
+      if (resolved.command === 'build' && session.config.scan)
+        setImmediate(() => session.scanner().catch(noop))
     },
 
     transformIndexHtml: {

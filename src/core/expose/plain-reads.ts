@@ -1,4 +1,4 @@
-import { type ImportSpecifier, parse } from 'es-module-lexer/js'
+import { type ImportSpecifier, initSync, parse } from 'es-module-lexer'
 import { CLIENT_ID } from './ids.ts'
 import { type EnvReadsOptions, type EnvReadsResult, Rewrite } from './rewrite.ts'
 
@@ -26,14 +26,16 @@ export function rewritePlainReads(code: string, options: EnvReadsOptions): EnvRe
   if (options.processEnv) return undefined
   let imports: readonly ImportSpecifier[]
   try {
+    // 13 kB of WebAssembly, compiled at the first call only.
+    initSync()
     ;[imports] = parse(code)
   } catch {
     // Whoever parses has the better message.
     return undefined
   }
   const rewrite = new Rewrite(code, options)
-  for (const { d, s, e, n } of imports) {
-    if (n === CLIENT_ID) return undefined
+  for (const { d, s, e, n, ss, se } of imports) {
+    if (n === CLIENT_ID && namesOthers(code.slice(ss, se), options)) return undefined
     if (d !== IMPORT_META) continue
     const name = plainRead(code, s, e)
     if (name === undefined) return undefined
@@ -57,4 +59,9 @@ function plainRead(code: string, start: number, end: number): string | undefined
   if (WRITTEN.test(code) || PREFIXED.test(code.slice(Math.max(0, start - 24), start))) return undefined
   if (IN_PATTERN.test(code) && PATTERN.test(code)) return undefined
   return name
+}
+
+/** Whether an import or re-export of the client module may name a secret that it does not have. */
+export function namesOthers(statement: string, options: EnvReadsOptions): boolean {
+  return [...options.names].some((name) => !options.exported(name) && statement.includes(name))
 }
