@@ -42,13 +42,13 @@ const arms = {
     const { default: secrets } = await import(plan.vite)
     step('import')
     const plugin = secrets()
-    plugin.config({}, { command: 'build', mode: 'production', isPreview: false })
+    plugin.config({}, { command: 'serve', mode: 'production', isPreview: false })
     step('config')
     let summary = ''
     await plugin.configResolved({
       root: plan.app,
       mode: 'production',
-      command: 'build',
+      command: 'serve',
       envPrefix: 'VITE_',
       plugins: [plugin, { name: 'vite:define' }],
       logger: { ...logger, info: (message) => (summary = message) },

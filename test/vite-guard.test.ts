@@ -82,6 +82,8 @@ describe('the guard', () => {
     ['template bracket', 'console.log(import.meta.env[`DATABASE_URL`])'],
     ['optional', `console.log(import.meta.env?.DATABASE_URL?.length)`],
     ['destructured', `const { MODE, DATABASE_URL: url } = import.meta.env; console.log(MODE, url)`],
+    ['misplaced import', `import { DATABASE_URL } from 'virtual:secrets/client'; console.log(DATABASE_URL)`],
+    ['misplaced re-export', `export { MAPS_KEY, DATABASE_URL } from 'virtual:secrets/client'`],
     ['dead code', `if (false) console.log(import.meta.env.DATABASE_URL)`],
   ])('denies a %s read', async (_, code) => {
     expect(await refused({ 'src/main.ts': code })).toContain('Client code reads DATABASE_URL')
