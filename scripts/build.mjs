@@ -9,9 +9,20 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 const entries = {
   index: 'src/index.ts',
   'bundlers/vite': 'src/bundlers/vite.ts',
+  'bundlers/esbuild': 'src/bundlers/esbuild.ts',
+  'bundlers/webpack': 'src/bundlers/webpack.ts',
+  'bundlers/rspack': 'src/bundlers/rspack.ts',
+  // Loaded by webpack and Rspack, by their paths.
+  'bundlers/webpack-loader': 'src/bundlers/webpack-loader.ts',
+  'bundlers/rspack-loader': 'src/bundlers/rspack-loader.ts',
+  'bundlers/webpack-stub': 'src/bundlers/webpack-stub.ts',
+  'bundlers/rollup': 'src/bundlers/rollup.ts',
+  'bundlers/rolldown': 'src/bundlers/rolldown.ts',
   'providers/index': 'src/providers/index.ts',
   'runtime/index': 'src/runtime/index.ts',
   'runtime/load': 'src/runtime/load.ts',
+  'runtime/sealed-edge': 'src/runtime/sealed-edge.ts',
+  'runtime/sealed-node': 'src/runtime/sealed-node.ts',
   'testing/index': 'src/testing/index.ts',
   'cli/main': 'src/cli/main.ts',
 }
@@ -40,8 +51,9 @@ const bundle = await rolldown({
   input: entries,
   platform: 'node',
   plugins: [collectCore],
-  // Dependencies are installed beside us; only what is ours is bundled.
-  external: (id) => /^[^./\0]/.test(id) && !/^[A-Za-z]:/.test(id),
+  // Dependencies are installed beside us; only what is ours is bundled. And noble: it goes into other people's
+  // edge bundles, whose bundler may leave a package outside or look for it in the wrong place.
+  external: (id) => /^[^./\0]/.test(id) && !/^[A-Za-z]:/.test(id) && !id.startsWith('@noble/'),
 })
 await bundle.write({
   dir: 'dist',

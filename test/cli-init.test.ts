@@ -62,6 +62,8 @@ it('takes over .env files by name, so that the project works at once', async () 
   expect(config).toContain("// ONLY_THERE: 'dotenv:ONLY_THERE', stands only in .env.production")
   expect(config).not.toMatch(/EXAMPLE|NODE_ENV/)
   expect(place.read('.gitignore')).toBe('node_modules\n.secrets/\n')
+  expect(stdout).toContain('Wrote secrets-env.d.ts: the types of the names.')
+  expect(place.read('secrets-env.d.ts')).toContain('export const DATABASE_URL: string')
 
   expect((await place.reveal(['get', 'DATABASE_URL', '--reveal'])).stdout).toBe(value)
   const list = await place.run(['list'])

@@ -99,7 +99,7 @@ describe('the client list', () => {
 describe('prefixes', () => {
   it('that a bundler shows to browsers by itself need the list too', async () => {
     const secrets = await open({
-      secrets: { VITE_TOKEN: 'p:token', VITE_HOST: 'p:host', X: 'p:host' },
+      secrets: { VITE_TOKEN: 'p:token', VITE_HOST: 'p:host', X: 'p:token' },
       client: ['VITE_HOST'],
     })
     const snapshot = await secrets.load()

@@ -9,12 +9,13 @@ import {
   deriveKey,
   deviceKeyFile,
   keyedFileName,
+  loadEnvironmentKey,
   loadKeys,
   projectKeyFile,
   type SealKey,
   type SealLabel,
 } from '../src/core/crypto/keys.ts'
-import { open, seal } from '../src/core/crypto/seal.ts'
+import { open, seal, sealRepeatably } from '../src/core/crypto/seal.ts'
 import { SecretsError } from '../src/core/errors.ts'
 import { canariesIn, canary } from './support/canary.ts'
 import { bundleScript, runScript } from './support/child.ts'
@@ -232,5 +233,53 @@ describe('seal', () => {
         expect(['SEAL_BROKEN', 'KEY_MISSING']).toContain(error.code)
       }),
     )
+  })
+})
+
+describe('what is sealed to be repeated', () => {
+  const sealed: SealLabel = { purpose: 'sealed', scope: 'a scope' }
+  const keyWith = (text: string, which = sealed): SealKey => {
+    vi.stubEnv('SECRETS_KEY', text)
+    return deriveKey(loadEnvironmentKey(), which)
+  }
+
+  it('needs SECRETS_KEY and nothing of this machine', () => {
+    const project = randomBytes(32)
+    const expected = hkdfSync('sha256', project, sha256('a scope'), 'unplugin-secrets/sealed/v1', 32)
+    expect(keyWith(project.toString('base64')).secret.export()).toEqual(Buffer.from(expected))
+    expect(() => statSync(deviceKeyFile())).toThrow()
+    expect(() => statSync(join(root, '.secrets'))).toThrow()
+    for (const wrong of ['', ' ', 'password']) {
+      vi.stubEnv('SECRETS_KEY', wrong)
+      const error = failure(() => loadEnvironmentKey())
+      expect(error.code).toBe('KEY_MISSING')
+      expect(error.hint).toContain('openssl rand -hex 32')
+    }
+  })
+
+  it('is the same for the same, and shares no nonce with anything else', () => {
+    const first = randomBytes(32).toString('hex')
+    const nonces = new Map<string, string>()
+    const inputs = ['', 'a', 'b', 'ab', 'a'.repeat(100), canary()]
+    for (const key of [first, randomBytes(32).toString('hex')]) {
+      for (const scope of ['a scope', 'b scope']) {
+        const which = { purpose: 'sealed', scope } as const
+        for (const plain of inputs) {
+          const bytes = sealRepeatably(Buffer.from(plain), keyWith(key, which), which)
+          expect(sealRepeatably(Buffer.from(plain), keyWith(key, which), which)).toEqual(bytes)
+          expect(open(bytes, keyWith(key, which), which).toString()).toBe(plain)
+          nonces.set(`${key} ${scope} ${plain}`, bytes.subarray(46, 58).toString('hex'))
+        }
+      }
+    }
+    expect(new Set(nonces.values()).size).toBe(nonces.size)
+  })
+
+  it('has the nonce that is documented', () => {
+    const key = keyWith(randomBytes(32).toString('hex'))
+    const bytes = sealRepeatably(Buffer.from('known'), key, sealed)
+    const subkey = createHmac('sha256', key.secret).update('unplugin-secrets/nonce/v1').digest()
+    const mac = createHmac('sha256', subkey).update(bytes.subarray(0, 46)).update('known').digest()
+    expect(bytes.subarray(46, 58)).toEqual(mac.subarray(0, 12))
   })
 })

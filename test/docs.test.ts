@@ -106,6 +106,7 @@ describe('TypeScript in the documentation', () => {
         paths: {
           'unplugin-secrets': entry('index.ts'),
           'unplugin-secrets/vite': entry('bundlers/vite.ts'),
+          'unplugin-secrets/esbuild': entry('bundlers/esbuild.ts'),
           'unplugin-secrets/providers': entry('providers/index.ts'),
           'unplugin-secrets/runtime': entry('runtime/index.ts'),
           'unplugin-secrets/testing': entry('testing/index.ts'),

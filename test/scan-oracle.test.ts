@@ -127,6 +127,36 @@ describe('the scan agrees with undoing everything and looking for each value', (
     )
   })
 
+  test('for constants put together', () => {
+    const joints = fc.constantFrom(...['" + "', '"+"', '" +\n\t"', '" + "" + "', '${"', '"}'])
+    const divided = value.chain((text) =>
+      fc.record({
+        text: fc.constant(text),
+        cuts: fc.array(fc.tuple(fc.nat(text.length), joints), { minLength: 1, maxLength: 5 }),
+        twice: fc.boolean(),
+      }),
+    )
+    fc.assert(
+      fc.property(divided, ({ text, cuts, twice }) => {
+        let code = '"'
+        let at = 0
+        let open = false
+        for (const [cut, joint] of cuts.toSorted(([a], [b]) => a - b)) {
+          code += JSON.stringify(text.slice(at, cut)).slice(1, -1)
+          // A brace closes what another one opened.
+          code += joint === '${"' || joint === '"}' ? (open ? '"}' : '${"') : joint
+          if (joint === '${"' || joint === '"}') open = !open
+          at = cut
+        }
+        code += `${JSON.stringify(text.slice(at)).slice(1, -1)}${open ? '"}' : ''}"`
+        const scanner = createScanner([{ name: 'V', text }])
+        const content = twice ? JSON.stringify(code) : code
+        expect(scanner.scan(Buffer.from(content), 'a.js')).not.toEqual([])
+      }),
+      { numRuns: 2000 },
+    )
+  })
+
   test('for raw bytes, all places', () => {
     const bytes = (minLength: number, maxLength: number) =>
       fc

@@ -66,6 +66,13 @@ const FORMS: Record<
   },
   hex: { encode: (value) => Buffer.from(value).toString('hex'), encoding: 'hex' },
   'upper-case hex': { encode: (value) => Buffer.from(value).toString('hex').toUpperCase(), encoding: 'hex' },
+  'mixed-case hex': {
+    encode: (value) =>
+      Buffer.from(value)
+        .toString('hex')
+        .replace(/[a-f]/g, (digit, at: number) => (at % 3 ? digit : digit.toUpperCase())),
+    encoding: 'hex',
+  },
   'utf-16 little endian': { encode: (value) => Buffer.from(value, 'utf16le'), encoding: 'utf-16' },
   'utf-16 big endian': { encode: (value) => Buffer.from(value, 'utf16le').swap16(), encoding: 'utf-16' },
   'byte list': { encode: (value) => JSON.stringify([...Buffer.from(value)]), encoding: 'byte list', skip: 1 },
@@ -149,6 +156,60 @@ describe('forms', () => {
   test('base64 whose signs a URL has escaped', () => {
     const value = '>>>???>>>???>>>???'
     expect(encodings(encodeURIComponent(Buffer.from(value).toString('base64')), value)).toEqual(['base64'])
+  })
+})
+
+describe('constants that are put together', () => {
+  const [a, b, c] = [PLAIN.slice(0, 9), PLAIN.slice(9, 20), PLAIN.slice(20)] as [string, string, string]
+  test.each([
+    [`"${a}" + "${b + c}"`],
+    [`'${a}'+"${b}" +\n      \`${c}\``],
+    [`\`${a}\${"${b}"}${c}\``],
+    [`\`${a}\${ '${b}' }\${\`${c}\`}\``],
+    [`\`\${"${a}"}${b}\` + "${c}"`],
+    [`"${[...PLAIN].join('" + "')}"`],
+  ])('%#', (code) => {
+    expect(scan(`x(${code})`, PLAIN)).toMatchObject([{ line: 1, encoding: 'concatenated' }])
+    // In a map, in an `eval`.
+    expect(encodings(JSON.stringify({ sourcesContent: [code] }), PLAIN)).toHaveLength(1)
+    expect(encodings(JSON.stringify(JSON.stringify(code)), PLAIN)).toHaveLength(1)
+  })
+
+  test('with escapes in them, in base64', () => {
+    const at = NASTY.indexOf('"') + 1
+    const code = `${JSON.stringify(NASTY.slice(0, at))} + ${JSON.stringify(NASTY.slice(at))}`
+    expect(encodings(code, NASTY)).toHaveLength(1)
+    const base64 = Buffer.from(PEM).toString('base64')
+    expect(encodings(`"${base64.slice(0, 99)}" + '${base64.slice(99)}'`, PEM)).toContain('base64')
+  })
+
+  test('a value that is written like one', () => {
+    const value = `${PLAIN}" + "x' + 'y${PLAIN}\\`
+    expect(encodings(value, value)).toEqual(['plain'])
+    expect(encodings(JSON.stringify(value), value)).toEqual(['escaped'])
+  })
+
+  test('not what is put together with something else', () => {
+    for (const code of [`"${a}" + x + "${b}${c}"`, `"${a}" - "${b}${c}"`, `["${a}", "${b}${c}"].join("")`])
+      expect(encodings(code, PLAIN)).toEqual([])
+  })
+})
+
+describe('base64 in lines', () => {
+  const bytes = Buffer.concat([randomBytes(50), Buffer.from(PLAIN), randomBytes(70)])
+  const wrapped = (width: number, end: string) =>
+    (bytes.toString('base64').match(new RegExp(`.{1,${width}}`, 'g')) ?? []).join(end)
+  test.each([64, 76])('of %i characters', (width) => {
+    for (const end of ['\n', '\r\n', '\n    '])
+      expect(scan(`cert: |\n    ${wrapped(width, end)}\n`, PLAIN, 'a.yaml')).toMatchObject([
+        { encoding: 'base64' },
+      ])
+    // As a string, in a map.
+    for (const end of ['\n', '\r\n']) {
+      const code = JSON.stringify(`x\n${wrapped(width, end)}\n`)
+      expect(scan(code, PLAIN, 'a.js')).toMatchObject([{ encoding: 'base64' }])
+      expect(scan(JSON.stringify([code]), PLAIN, 'a.js.map')).toMatchObject([{ encoding: 'base64' }])
+    }
   })
 })
 
@@ -290,6 +351,12 @@ describe('values', () => {
   test('signs of regular expressions mean themselves', () => {
     expect(encodings('.*.*.*.*.*.* (a|b)+[^c]$ \\d\\d', '.*(a|b)+[^c]$\\d')).toEqual([])
     expect(encodings('x.*(a|b)+[^c]$\\dx', '.*(a|b)+[^c]$\\d')).toEqual(['plain'])
+  })
+
+  test('bytes that are no text, which travel in base64', () => {
+    const value = randomBytes(48).toString('base64')
+    expect(encodings(`key="${value}"`, value)).toEqual(['plain'])
+    expect(encodings(JSON.stringify({ key: value.replaceAll('/', '\\/') }), value)).toEqual(['escaped twice'])
   })
 
   test('a value of a megabyte', () => {

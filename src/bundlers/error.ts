@@ -4,7 +4,7 @@ import { SecretsError } from '../core/errors.ts'
  * A mistake of the user as bundlers and overlays show it: the whole text, the module, and no stack, which
  * would be all ours. Other errors stay as they are.
  */
-function toBundlerError(error: unknown, id?: string): unknown {
+export function toBundlerError(error: unknown, id?: string): unknown {
   if (!(error instanceof SecretsError)) return error
   const shown = Object.assign(new Error(error.format()), {
     name: 'SecretsError',

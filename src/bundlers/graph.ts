@@ -12,7 +12,7 @@ import {
   type SourcePlace,
 } from '../core/guard.ts'
 import type { Consumer } from '../core/types.ts'
-import { RUNTIME_FILE, type Session } from './session.ts'
+import type { Session } from './session.ts'
 
 /** A denied or impossible access, waiting for the whole graph so that its chain can be told. */
 type Violation = Denial | (Omit<Denial, 'name'> & { readonly problem: EnvProblem })
@@ -28,13 +28,16 @@ export class Graph {
   readonly #root: string
   /** In dev: who imports a module, as far as the server knows. */
   readonly #live: ImportersOf | undefined
+  /** Built for runtimes that may lack Node's modules. */
+  readonly #edge: boolean
   readonly #violations: Violation[] = []
 
   constructor(
     session: Session,
-    options: { consumer: Consumer; root: string; live?: ImportersOf | undefined },
+    options: { consumer: Consumer; root: string; live?: ImportersOf | undefined; edge?: boolean | undefined },
   ) {
     this.#session = session
+    this.#edge = options.edge ?? false
     this.consumer = options.consumer
     this.#root = options.root
     this.#live = options.live
@@ -53,7 +56,7 @@ export class Graph {
         hint: 'Import virtual:secrets/client or virtual:secrets/server, without a query.',
       })
     }
-    return known === RUNTIME_ID ? RUNTIME_FILE : `\0${known}`
+    return known === RUNTIME_ID ? this.#session.runtimeFile(this.#edge) : `\0${known}`
   }
 
   /** The text of a resolved virtual module. Asks the policy again: an id can get here without `resolve`. */

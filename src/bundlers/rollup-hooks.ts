@@ -1,9 +1,11 @@
 import type { Environment, Rollup } from 'vite'
 import { VIRTUAL } from '../core/expose/ids.ts'
+import { SEAL_MARK } from '../core/expose/seal-marks.ts'
 import type { ImportersOf } from '../core/guard.ts'
 import type { Consumer } from '../core/types.ts'
 import { attempt, attemptAsync } from './error.ts'
 import { Graph } from './graph.ts'
+import { localFiles } from './local-files.ts'
 import type { Session } from './session.ts'
 
 /** What a hook has for `this`: Rollup's and Rolldown's context, in Vite with the environment it runs in. */
@@ -17,6 +19,26 @@ export interface GraphHooksOptions {
   readonly consumerOf: (context: HookContext) => Consumer
   /** Whether the build wants source maps. */
   readonly map: (context: HookContext) => boolean
+  /** Whether the build is for runtimes that may lack Node's modules. Default: it is not. */
+  readonly edge?: (context: HookContext) => boolean
+  /** What a module is written in; `undefined`: in something that cannot read anything. Default: plain JavaScript. */
+  readonly syntaxOf?: (id: string, moduleType: string | undefined) => Syntax | undefined
+}
+
+export interface Syntax {
+  /** JavaScript without JSX, which a lexer can judge. */
+  readonly plain: boolean
+  /** For the bundler's own parser. */
+  readonly parser?: object
+}
+const JAVASCRIPT: Syntax = { plain: true }
+
+/** One graph, and how many builds are filling it: a plugin object may serve several at once. */
+interface State {
+  graph: Graph | undefined
+  running: number
+  /** A denial that one of them met may be another's. */
+  failure: { readonly error: unknown } | undefined
 }
 
 /** Stands for the environment where there is none. */
@@ -27,22 +49,27 @@ const nowhere = {}
  * worker's bundle is a pipeline of its own.
  */
 export function graphHooks(session: Session, options: GraphHooksOptions) {
-  const graphs = new WeakMap<object, Graph>()
-  const graphOf = (context: HookContext): Graph => {
+  const states = new WeakMap<object, State>()
+  const stateOf = (context: HookContext): State => {
     const key = context.environment ?? nowhere
-    const known = graphs.get(key)
-    if (known) return known
-    const graph = new Graph(session, {
+    const state = states.get(key) ?? { graph: undefined, running: 0, failure: undefined }
+    states.set(key, state)
+    return state
+  }
+  const graphOf = (context: HookContext): Graph => {
+    const state = stateOf(context)
+    state.graph ??= new Graph(session, {
       consumer: options.consumerOf(context),
       root: options.root(),
       live: liveImporters(context.environment),
+      edge: options.edge?.(context),
     })
-    graphs.set(key, graph)
-    return graph
+    return state.graph
   }
 
   return {
-    buildStart() {
+    buildStart(this: HookContext) {
+      stateOf(this).running++
       // Wanted for the first module that names a secret; a start that sees none is over before it is there.
       void import('./transform.ts')
     },
@@ -64,13 +91,21 @@ export function graphHooks(session: Session, options: GraphHooksOptions) {
     transform: {
       // `\0` ids are other plugins' own; packages were not written for these names.
       filter: { id: { exclude: [/[\\/]node_modules[\\/]/, /^\0/] }, code: session.readsFilter },
-      async handler(this: HookContext & Rollup.TransformPluginContext, code: string, id: string) {
+      async handler(
+        this: HookContext & Rollup.TransformPluginContext,
+        code: string,
+        id: string,
+        how: { moduleType?: string } = {},
+      ) {
+        const syntax = options.syntaxOf ? options.syntaxOf(id, how.moduleType) : JAVASCRIPT
+        if (!syntax) return undefined
         const { rewriteReads, originalPlace } = await import('./transform.ts')
         const graph = graphOf(this)
         const { output, problems } = rewriteReads(code, {
           ...graph.readsOptions(),
           map: options.map(this),
-          parse: (text) => this.parse(text),
+          plain: syntax.plain,
+          parse: (text) => this.parse(text, syntax.parser as Parameters<typeof this.parse>[1]),
         })
         if (problems.length > 0) {
           const place = await originalPlace(this, code)
@@ -79,14 +114,37 @@ export function graphHooks(session: Session, options: GraphHooksOptions) {
         return output as Rollup.TransformResult
       },
     },
+    // Before the hash of the file's name is taken.
+    renderChunk: {
+      filter: { code: SEAL_MARK },
+      handler(this: HookContext, code: string) {
+        return attempt(() => session.seal(code, { map: options.map(this) })) as { code: string } | undefined
+      },
+    },
     async buildEnd(this: HookContext & Rollup.PluginContext, error?: Error) {
-      // An error of somebody else's comes first; ours would hide it.
-      if (error) return
+      const graph = graphOf(this)
+      const state = stateOf(this)
+      const { failure } = state
+      // The last one starts afresh: a mistake that was mended must not fail the next build.
+      const isLast = --state.running <= 0
+      if (isLast) states.delete(this.environment ?? nowhere)
+      // An error of somebody else's comes first; ours would hide it. That a denied module lacks a name is ours.
+      if (error && !VIRTUAL.test((error as { exporter?: string }).exporter ?? '')) return
       const importersOf: ImportersOf = (id) => {
         const info = this.getModuleInfo(id)
         return info ? [...info.importers, ...info.dynamicImporters] : []
       }
-      await attemptAsync(async () => graphOf(this).finish(importersOf))
+      try {
+        await attemptAsync(async () => graph.finish(importersOf))
+      } catch (denied) {
+        // Without these a watching Rollup would wait for no file at all.
+        const watchFiles = [...localFiles(session.config), ...this.getModuleIds()]
+        state.failure = { error: Object.assign(denied as Error, { watchFiles }) }
+        // Thrown beside another it would be a footnote.
+        if (error) Object.assign(error, denied, { message: (denied as Error).message, stack: '' })
+        else throw denied
+      }
+      if (failure) throw failure.error
     },
   }
 }

@@ -1,12 +1,14 @@
 import { existsSync } from 'node:fs'
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { loadEnvironmentKey } from '../core/crypto/keys.ts'
 import { formatAge } from '../core/duration.ts'
-import { SecretsError, throwProblems } from '../core/errors.ts'
-import { defaultTypesFile, generateTypes } from '../core/expose/dts.ts'
-import { createExposure, type Exposure, serverValues } from '../core/expose/exposure.ts'
+import { throwProblems } from '../core/errors.ts'
+import { generateTypes } from '../core/expose/dts.ts'
+import { createExposure, type Exposure, serverValues, textsOf } from '../core/expose/exposure.ts'
+import type { Sealer } from '../core/expose/sealer.ts'
 import { type Serve, serveFor } from '../core/expose/serve.ts'
+import { defaultTypesFile, writeTypes } from '../core/expose/types-file.ts'
 import type { Logger } from '../core/log.ts'
 import { createSecrets, type Secrets, type SecretsOptions } from '../core/pipeline.ts'
 import { checkPrefixes, createPolicy } from '../core/policy.ts'
@@ -25,6 +27,8 @@ export interface SessionPlace {
   /** Prefixes of names that the bundler itself hands to browsers. */
   readonly prefixes: readonly string[]
   readonly logger: Logger
+  /** Server code runs in this process and nothing is emitted, so nothing is sealed. Default `false`. */
+  readonly dev?: boolean
 }
 
 /** The options of the plugin: a whole configuration, or a few settings over `secrets.config.*`. */
@@ -43,6 +47,7 @@ export class Session {
   #snapshot: Snapshot | undefined
   #redactor: Redactor | undefined
   #logger: Logger | undefined
+  #sealer: Sealer | undefined
   #names: ReadonlySet<string> = new Set()
   /**
    * Which modules are looked at: those in which a managed name stands, and those that compute a key. Filled
@@ -66,34 +71,47 @@ export class Session {
       logger: place.logger,
     })
     const { config } = this.#secrets
-    if (config.server === 'sealed') {
-      throw new SecretsError('UNSUPPORTED', "server: 'sealed' is not in this version.", {
-        hint: "Use server: 'runtime', which is the default.",
-      })
-    }
+    const isSealed = config.server === 'sealed' && !place.dev
+    const key = isSealed ? loadEnvironmentKey() : undefined
     throwProblems(
       checkPrefixes([...config.secrets.keys()], createPolicy(config.client), place.prefixes),
       (count) => `${count} names contradict the client list:`,
     )
     const snapshot = await this.#secrets.load()
-    this.#expose(snapshot, place.prefixes)
+    this.#expose(snapshot, place.prefixes, isSealed)
+    if (key) {
+      const { createSealer } = await import('../core/expose/sealer.ts')
+      this.#sealer = createSealer(key, this.exposure.server.manifest.scope, textsOf(snapshot))
+    }
     await this.#writeTypes()
     place.logger.info(this.#summary(snapshot))
-    this.#warnOfTransforms(snapshot, place.logger)
+    // What is sealed is what the schema made.
+    if (!isSealed) this.#warnOfTransforms(snapshot, place.logger)
   }
 
-  #expose(snapshot: Snapshot, prefixes: readonly string[]): void {
+  #expose(snapshot: Snapshot, prefixes: readonly string[], isSealed: boolean): void {
     const exposure = createExposure(this.config, snapshot, prefixes)
     this.#snapshot = snapshot
     this.#exposure = exposure
+    // A watching build comes here again, with other values.
+    this.#scanner = undefined
+    this.#redactor = undefined
+    // In a watching build these were made of the values before.
+    this.#scanner = undefined
+    this.#redactor = undefined
     this.#names = new Set(exposure.names)
-    this.#serves = { client: serveFor('client', exposure), server: serveFor('server', exposure) }
+    this.#serves = { client: serveFor('client', exposure), server: serveFor('server', exposure, isSealed) }
     this.readsFilter.include.splice(0, Infinity, ...readsPatterns(exposure.names))
     // Server code that runs in this process (dev, prerendering) finds its values here.
     provide(
       exposure.server.manifest.scope,
       Object.fromEntries(exposure.names.map((name) => [name, codeValue(snapshot, name)])),
     )
+  }
+
+  /** Whether the configuration is known, which it is before the values are. */
+  get isConfigured(): boolean {
+    return this.#secrets !== undefined
   }
 
   get config(): Secrets['config'] {
@@ -109,8 +127,36 @@ export class Session {
     return this.#exposure!
   }
 
+  get snapshot(): Snapshot {
+    return this.#snapshot!
+  }
+
   serve(consumer: Consumer): Serve {
     return this.#serves![consumer]
+  }
+
+  /**
+   * A server output with the values that it needs, sealed; each file by itself, before its hash is taken.
+   * @returns nothing where there is nothing to seal
+   */
+  seal(code: string, options: { map: boolean }): ReturnType<Sealer['seal']> {
+    return this.#sealer?.seal(code, options)
+  }
+
+  /** A server module whose text tells sealed values apart, where hashes are taken before `seal`. */
+  stamp(module: string): string {
+    return this.#sealer?.stamp(module) ?? module
+  }
+
+  /** Whether server outputs carry their values. */
+  get isSealed(): boolean {
+    return this.#sealer !== undefined
+  }
+
+  /** What server modules import to fill their bindings. @param edge for runtimes that may lack Node's crypto */
+  runtimeFile(edge: boolean): string {
+    if (!this.#sealer) return RUNTIME_FILE
+    return runtimeFile(edge ? 'sealed-edge' : 'sealed-node')
   }
 
   /** Loaded at the first output: a dev server needs no scanner. */
@@ -174,18 +220,15 @@ export class Session {
     if (types === false || (types === true && !existsSync(join(root, 'tsconfig.json')))) return
     const file = join(root, typeof types === 'string' ? types : defaultTypesFile(root))
     const text = generateTypes({ config: this.config, names: this.exposure.names, folder: dirname(file) })
-    const before = await readFile(file, 'utf8').catch(() => undefined)
-    if (before === text) return
-    await mkdir(dirname(file), { recursive: true })
-    await writeFile(file, text)
-    this.#logger?.debug(`wrote ${relative(root, file)}`)
+    if (await writeTypes(file, text)) this.#logger?.debug(`wrote ${relative(root, file)}`)
   }
 }
 
 /** As few modules as can be told without parsing, in patterns that native filters can run in linear time. */
 function readsPatterns(names: readonly string[]): RegExp[] {
   // A key that is computed: `env[key]`, or in a pattern that takes the object apart.
-  const computed = /\benv\s*(?:\?\.)?\s*\[|\}\s*=\s*import\s*\.\s*meta/
+  const computed =
+    /\benv\s*(?:[^\n;=[]{0,80}[)!]\s*)?(?:\?\.)?\s*\[|\}(?:\s*:[^=;]{0,80})?\s*=\s*[(<]?[^=;]{0,40}\bimport\s*\.\s*meta/
   if (names.length === 0) return [/[^\s\S]/]
   const words = names.map((name) => {
     const word = name.replace(/[$.]/g, '\\$&')
@@ -194,7 +237,10 @@ function readsPatterns(names: readonly string[]): RegExp[] {
   return [new RegExp(words.join('|')), computed]
 }
 
-/** The runtime beside this file: the built one, or its source where the plugin runs from source. */
-export const RUNTIME_FILE = fileURLToPath(
-  new URL(import.meta.url.endsWith('.ts') ? '../runtime/index.ts' : '../runtime/index.js', import.meta.url),
-)
+/** A file of the runtime beside this one: built, or its source where the plugin runs from source. */
+function runtimeFile(name: string): string {
+  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
+  return fileURLToPath(new URL(`../runtime/${name}.${extension}`, import.meta.url))
+}
+/** What `virtual:secrets/runtime` is, unless values are sealed. */
+export const RUNTIME_FILE = runtimeFile('index')

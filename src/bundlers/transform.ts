@@ -12,15 +12,19 @@ import type { SourcePlace } from '../core/guard.ts'
 
 const NOTHING: EnvReadsResult = { output: undefined, problems: [] }
 
-/** Rewrites a module's reads of managed names; the parser is asked only where a lexer is not enough. */
+/**
+ * Rewrites a module's reads of managed names; the parser is asked only where a lexer is not enough.
+ * @param options.plain whether it is JavaScript without JSX; anything else a lexer would misread
+ */
 export function rewriteReads(
   code: string,
-  options: EnvReadsOptions & { parse: (code: string) => unknown },
+  options: EnvReadsOptions & { plain: boolean; parse: (code: string) => unknown },
 ): EnvReadsResult {
   const mayRead = options.processEnv ? /\b(?:import|process)\b/ : /\bimport\s*\.\s*meta\b/
   // Without a read there may still be an import of what the client module does not have.
   if (!mayRead.test(code) && !(code.includes(CLIENT_ID) && namesOthers(code, options))) return NOTHING
-  return rewritePlainReads(code, options) ?? rewriteEnvReads(code, options.parse(code), options)
+  const plain = options.plain ? rewritePlainReads(code, options) : undefined
+  return plain ?? rewriteEnvReads(code, options.parse(code), options)
 }
 
 /** @returns what finds the author's own place, through all that compilers did before; else where it stands now */

@@ -1,14 +1,19 @@
 import { existsSync } from 'node:fs'
-import { resolve } from 'node:path'
-import type { Plugin, ResolvedConfig, UserConfig } from 'vite'
+import { relative, resolve } from 'node:path'
+import type { Plugin, ResolvedConfig, Rollup, UserConfig } from 'vite'
 import { fillHtml } from '../core/expose/html.ts'
+import { CLIENT_ID } from '../core/expose/ids.ts'
+import type { ModuleUse } from '../core/expose/usage.ts'
 import { consoleLogger } from '../core/log.ts'
 import type { Consumer } from '../core/types.ts'
+import { guardDevServer } from './dev-guard.ts'
 import { attempt, attemptAsync } from './error.ts'
 import { Graph } from './graph.ts'
 import { type OutputFile, scanFolderOf, scanOutputs } from './outputs.ts'
 import { graphHooks, type HookContext } from './rollup-hooks.ts'
+import { usesOf } from './rollup-usage.ts'
 import type { Session } from './session.ts'
+import { recordUsage } from './usage.ts'
 
 /** What Vite denies by itself; a plugin's list would replace it (and serve `.env.local`). */
 const VITE_DENY = ['.env', '.env.*', '*.{crt,pem,key,p12,pfx,cer,der}', '.npmrc', '.yarnrc.yml', '**/.git/**']
@@ -17,6 +22,9 @@ const OWN_DENY = '**/.secrets/**'
 
 /** What failed before it was wanted is met again where it is. */
 const noop = (): void => {}
+
+/** Server code built under one of these may run where Node's modules are not. */
+const EDGE_CONDITIONS = ['workerd', 'worker', 'edge-light', 'edge-routine', 'netlify']
 
 /** Start lines of this process. */
 const said = new Set<string>()
@@ -37,17 +45,25 @@ export function viteHooks(session: Session): Plugin {
   /** In dev always: an overlay and the browser's tools show source. */
   const map = (context: HookContext): boolean =>
     config!.command === 'serve' || Boolean(buildOf(context, config!).sourcemap)
+  const edge = ({ environment }: HookContext): boolean =>
+    config!.ssr?.target === 'webworker' ||
+    (environment?.config.resolve.conditions ?? []).some((condition) => EDGE_CONDITIONS.includes(condition))
   /** Vite gives a worker's bundle no plugin but these. It is the client's, whatever starts it. */
   const workerPlugin = () => ({
     name: 'unplugin-secrets:worker',
     ...graphHooks(session, { root, map, consumerOf: () => 'client' }),
+    generateBundle(this: Rollup.PluginContext, _: unknown, bundle: Rollup.OutputBundle) {
+      if (session.config.manifest !== false) beside.set(Object.keys(bundle)[0]!, usesOf(this, bundle, root()))
+    },
   })
+  /** What uses names outside the client's own bundle: pages and workers, by file. */
+  const beside = new Map<string, ModuleUse[]>()
   /** What the bundle of an environment has brought to disk, and was scanned before. */
   const emitted = new WeakMap<object, string[]>()
 
   return {
     name: 'unplugin-secrets',
-    ...(graphHooks(session, { root, map, consumerOf }) as unknown as Partial<Plugin>),
+    ...(graphHooks(session, { root, map, consumerOf, edge }) as unknown as Partial<Plugin>),
 
     config(user: UserConfig, env) {
       isPreview = env.isPreview === true
@@ -71,6 +87,7 @@ export function viteHooks(session: Session): Plugin {
           root: resolved.root,
           mode: resolved.mode,
           prefixes,
+          dev: resolved.command === 'serve',
           logger: {
             // A build resolves its configuration once an environment; once said is enough.
             info: (message) => {
@@ -88,6 +105,10 @@ export function viteHooks(session: Session): Plugin {
         setImmediate(() => session.scanner().catch(noop))
     },
 
+    configureServer(server) {
+      guardDevServer(server, session)
+    },
+
     transformIndexHtml: {
       order: 'pre',
       handler(html, { filename }) {
@@ -97,6 +118,9 @@ export function viteHooks(session: Session): Plugin {
           const value = client.values.get(name)
           return value === undefined || typeof value === 'string' ? value : JSON.stringify(value)
         })
+        const page = relative(root(), filename).replaceAll('\\', '/')
+        const names = [...client.values.keys()].filter((name) => html.includes(`%${name}%`))
+        beside.set(page, [{ module: page, from: CLIENT_ID, names, files: [page] }])
         const graph = new Graph(session, { consumer: 'client', root: config!.root })
         for (const { name, start } of filled.denied) graph.denyHtml(name, filename, { source: html, start })
         attempt(() => graph.finish(() => []), filename)
@@ -118,13 +142,26 @@ export function viteHooks(session: Session): Plugin {
     // Before anything is written: a leak that is only found afterwards already is one.
     generateBundle: {
       order: 'post',
-      async handler(this: HookContext, _options, bundle) {
+      async handler(this: HookContext & Rollup.PluginContext, _options, bundle) {
         const files: OutputFile[] = Object.values(bundle).map((output) => ({
           name: output.fileName,
           content: output.type === 'chunk' ? output.code : output.source,
         }))
         const { outDir } = buildOf(this, config!)
-        await attemptAsync(() => scanOutputs(session, files, outDir))
+        await attemptAsync(() => scanOutputs(session, files, outDir, root()))
+        const consumer = consumerOf(this)
+        await attemptAsync(async () => {
+          if (session.config.manifest === false) return
+          const uses = usesOf(this, bundle as unknown as Rollup.OutputBundle, root())
+          await recordUsage(session, {
+            name: this.environment?.name ?? consumer,
+            consumer,
+            root: root(),
+            outDir,
+            uses: consumer === 'client' ? [...uses, ...[...beside.values()].flat()] : uses,
+            served: config!.publicDir ? [config!.publicDir] : [],
+          })
+        })
         emitted.set(
           this.environment ?? nowhere,
           files.map(({ name }) => name),

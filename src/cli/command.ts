@@ -5,7 +5,7 @@ import { usageError } from './errors.ts'
 import { colors } from './output.ts'
 
 /** On every command. */
-const COMMON = {
+export const COMMON = {
   env: { type: 'string', description: 'The environment: development, production, …', valueHint: 'name' },
   profile: { type: 'string', description: 'The profile of the configuration', valueHint: 'name' },
   root: { type: 'string', description: 'The project, instead of the working folder', valueHint: 'folder' },
@@ -49,6 +49,8 @@ interface CommandInput<Args extends ArgsDef> {
 export interface Command {
   readonly wrapsCommand: boolean
   readonly definition: CommandDef
+  /** What was typed, and what it does. */
+  readonly examples: readonly (readonly [line: string, meaning: string])[]
   help(): Promise<string>
   /** @throws CliError for a command line that it does not understand */
   check(own: readonly string[]): void
@@ -73,6 +75,7 @@ export function command<const Args extends ArgsDef>(input: CommandInput<Args>): 
   return {
     wrapsCommand,
     definition,
+    examples,
     check(own) {
       const [word] = wrapsCommand ? tokensOf(own, args).filter((token) => token.kind === 'positional') : []
       if (word) {

@@ -206,6 +206,11 @@ export interface SecretsConfig extends ProfileOverlay {
   scan?: boolean | ScanOptions
   /** Where the generated types go, relative to the root; `false`: nowhere. Default `src/secrets-env.d.ts`, or beside the config. */
   types?: string | boolean
+  /**
+   * Whether each build records which names went into which files: `true` in `.secrets/manifest.json`, a path
+   * (relative to the root) there. Names and places only. Default `false`.
+   */
+  manifest?: boolean | string
   /** The deadline over all tries of one fetch, in ms. Default 15,000. */
   timeout?: number
 }

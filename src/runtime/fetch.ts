@@ -1,4 +1,5 @@
 import type { Manifest } from '../core/expose/manifest.ts'
+import { startError } from './value.ts'
 
 /**
  * Reads from the cache and the providers, synchronously: a worker does it while this thread waits (45 to
@@ -54,13 +55,6 @@ const done = (answer) => { port.postMessage(answer); Atomics.store(signal, 0, 1)
 import(entry).then(async ({ loadManifest }) => done({ texts: await loadManifest(manifest) }))
   .catch((error) => done({ error: error.format ? error.format() : String(error.message) }))
 `
-
-/** A mistake in the set-up of a server, shown without a stack that would be all ours. */
-export function startError(message: string): Error {
-  const error = new Error(message)
-  error.stack = message
-  return error
-}
 
 /** Beside the started file, else in the working folder. */
 function findPackage(builtin: typeof process.getBuiltinModule): string | undefined {

@@ -5,8 +5,9 @@
  * @module
  */
 import type { Manifest } from '../core/expose/manifest.ts'
-import { readByWorker, startError } from './fetch.ts'
+import { readByWorker } from './fetch.ts'
 import { store, type Values } from './store.ts'
+import { parseValue, variable } from './value.ts'
 
 export { provide } from './store.ts'
 
@@ -31,25 +32,19 @@ export function ready(): Promise<void> {
 }
 
 function read(manifest: Manifest): Values {
-  const environment: Record<string, string | undefined> = globalThis.process?.env ?? {}
   const texts: Record<string, string> = {}
   const missing: string[] = []
   for (const name of Object.keys(manifest.secrets)) {
-    const text = environment[name]
+    const text = variable(name)
     if (text === undefined) missing.push(name)
     else texts[name] = text
   }
   // An optional one alone is no reason to ask anybody.
   if (missing.some((name) => !manifest.secrets[name]?.optional))
     Object.assign(texts, readByWorker(manifest, missing))
-  return Object.fromEntries(Object.entries(texts).map(([name, text]) => [name, parse(manifest, name, text)]))
-}
-
-function parse(manifest: Manifest, name: string, text: string): unknown {
-  if (manifest.secrets[name]?.kind !== 'json') return text
-  try {
-    return JSON.parse(text)
-  } catch {
-    throw startError(`[secrets] ${name} is not JSON, but the build found a JSON value. Give it as JSON text.`)
-  }
+  return Object.fromEntries(
+    Object.entries(texts).map(([name, text]) => {
+      return [name, parseValue(name, manifest.secrets[name]?.kind ?? 'text', text)]
+    }),
+  )
 }

@@ -1,4 +1,4 @@
-import { basename, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { command } from '../command.ts'
 import { usageError } from '../errors.ts'
 import type { Project } from '../init/project.ts'
@@ -45,12 +45,14 @@ export default command({
 
     const shown = chosen.includes('dotenv') ? publicNames(project) : []
     const names = chosen.includes('dotenv') ? project.envNames : []
+    const types = keep ? undefined : await writeTypesOf(project, root, file, names, shown)
     const next = nextSteps(project, chosen)
     const data = {
       root,
       config: file,
       written: !keep,
       ignored,
+      types: types ?? null,
       providers: chosen,
       names,
       client: shown,
@@ -71,6 +73,7 @@ export default command({
             ]
           : []),
         ...(ignored ? [`${colors.green('Added')} .secrets/ to .gitignore.`] : []),
+        ...(types ? [`${colors.green('Wrote')} ${types}: the types of the names.`] : []),
         ...seen(project, chosen),
         '',
         colors.bold('Next'),
@@ -103,6 +106,26 @@ async function choose(project: Project, yes: boolean): Promise<ProviderChoice[]>
     { value: 'aws', label: 'AWS Secrets Manager', hint: aws ? `found ${aws.seen}` : 'not logged in' },
   ] as const
   return prompts.choose<ProviderChoice>('Where are the secrets?', options, usual)
+}
+
+/** From the names alone: the configuration may not be importable yet. @returns the file, when one was written */
+async function writeTypesOf(
+  project: Project,
+  root: string,
+  config: string,
+  names: readonly string[],
+  client: readonly string[],
+): Promise<string | undefined> {
+  if (!project.typescript) return undefined
+  const { generateTypes } = await import('../../core/expose/dts.ts')
+  const { defaultTypesFile, writeTypes } = await import('../../core/expose/types-file.ts')
+  const file = defaultTypesFile(root)
+  const text = generateTypes({
+    config: { secrets: new Map(), client, files: [config], origins: new Map() },
+    names: [...names].sort(),
+    folder: dirname(join(root, file)),
+  })
+  return (await writeTypes(join(root, file), text)) ? file : undefined
 }
 
 /** @returns whether there was something to add */

@@ -1,4 +1,4 @@
-import { mkdir, readFile } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import { command } from '../command.ts'
 import { EXIT } from '../errors.ts'
@@ -17,30 +17,25 @@ export default command({
   },
   async run({ flags }) {
     const { withSecrets } = await import('../context.ts')
-    const { defaultTypesFile, generateTypes } = await import('../../core/expose/dts.ts')
+    const { generateTypes } = await import('../../core/expose/dts.ts')
+    const { defaultTypesFile, isUpToDate, writeTypes } = await import('../../core/expose/types-file.ts')
     await withSecrets(flags, async ({ config, load }) => {
       // Only an import brings names that the configuration does not show.
       const names = config.imports.length === 0 ? [...config.secrets.keys()].sort() : (await load()).names()
       const configured = typeof config.types === 'string' ? config.types : defaultTypesFile(config.root)
       const file = flags.output === undefined ? join(config.root, configured) : resolve(flags.output)
       const text = generateTypes({ config, names, folder: dirname(file) })
-      const before = await readFile(file, 'utf8').catch(() => undefined)
-      const upToDate = before === text
+      const upToDate = await isUpToDate(file, text)
       const shown = relative(process.cwd(), file)
       const data = { file, names, upToDate, written: !upToDate && !flags.check }
       if (flags.check) {
         const line = upToDate
           ? `${shown} is up to date.`
-          : `${shown} is ${before === undefined ? 'missing' : 'out of date'}. Write it with: secrets types`
+          : `${shown} is ${existsSync(file) ? 'out of date' : 'missing'}. Write it with: secrets types`
         result(flags.json === true, data, () => line, upToDate ? EXIT.ok : EXIT.mend)
         return
       }
-      if (!upToDate) {
-        const { writeAtomic } = await import('../../core/files.ts')
-        // A folder of the project, so with the modes that the project's folders have.
-        await mkdir(dirname(file), { recursive: true })
-        await writeAtomic(file, text, { mode: 0o644 })
-      }
+      await writeTypes(file, text)
       result(flags.json === true, data, () => (upToDate ? `${shown} is up to date.` : `Wrote ${shown}.`))
     })
   },

@@ -53,6 +53,7 @@ export interface ResolvedConfig {
     | false
   readonly scan: { readonly exclude: readonly string[] } | false
   readonly types: string | boolean
+  readonly manifest: string | boolean
   /** ms */
   readonly timeout: number
   /** The files that were read, from the least to the most specific. */
@@ -224,6 +225,7 @@ function build(
         ? false
         : { exclude: typeof config.scan === 'object' ? (config.scan.exclude ?? []) : [] },
     types: config.types ?? true,
+    manifest: config.manifest ?? false,
     timeout: config.timeout ?? 15_000,
   })
   throwProblems(problems, (count) => `${count} mistakes in the configuration:`)

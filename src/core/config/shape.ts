@@ -50,6 +50,7 @@ const CONFIG: Record<string, Rule> = {
   replaceProcessEnv: flag,
   scan: or(flag, object),
   types: or(text, flag),
+  manifest: or(text, flag),
   timeout: milliseconds,
 }
 const DECLARATION: Record<string, Rule> = {

@@ -10,7 +10,7 @@ import { reasonOf, SecretsError } from '../errors.ts'
 import { configFolder } from '../files.ts'
 
 /** What a sealed thing is for. The number stands in its header: never reuse one. */
-export const PURPOSES = { cache: 1, local: 2 } as const
+export const PURPOSES = { cache: 1, local: 2, sealed: 3, baseline: 4 } as const
 export type Purpose = keyof typeof PURPOSES
 
 /** Which sealed thing: a key for one label opens nothing that was sealed under another. */
@@ -64,6 +64,29 @@ export function loadKeys(root: string, options: { create: boolean }): KeyObject 
   return createSecretKey(createHmac('sha256', project).update(device).digest())
 }
 
+/**
+ * `SECRETS_KEY` alone, for what has to open on another machine: a server bundle's values. The purpose keeps
+ * its keys apart from those that are made of both halves.
+ * @throws SecretsError KEY_MISSING when it is not set, or is no key
+ */
+export function loadEnvironmentKey(): KeyObject {
+  const key = environmentKey()
+  if (key) return createSecretKey(key)
+  throw new SecretsError('KEY_MISSING', "server: 'sealed' needs SECRETS_KEY, and it is not set.", {
+    hint: `${MAKE_ONE}\nThe build and the started server need the same one. Nothing takes its place.`,
+  })
+}
+
+/**
+ * The project's half alone, for what a team has in common: the baseline of accepted findings. The purpose
+ * keeps its keys apart from those that are made of both halves.
+ * @throws SecretsError as `loadKeys`
+ */
+export function loadProjectKey(root: string, options: { create: boolean }): KeyObject | undefined {
+  const project = environmentKey() ?? fileKey(projectKeyFile(root), options.create, () => ignoreFolder(root))
+  return project && createSecretKey(project)
+}
+
 /** HKDF-SHA256 (RFC 5869): the scope's hash as salt, the purpose in the info. */
 export function deriveKey(halves: KeyObject, label: SealLabel): SealKey {
   const info = `unplugin-secrets/${label.purpose}/v1`
@@ -76,6 +99,11 @@ export function deriveKey(halves: KeyObject, label: SealLabel): SealKey {
 /** A file name that says nothing to whoever has no key. */
 export function keyedFileName(key: SealKey): string {
   return `${keyed(key.secret, 'file-name').subarray(0, 16).toString('hex')}.sealed`
+}
+
+/** For one use of a key that must not meet another one. */
+export function subkey(key: SealKey, what: string): Buffer {
+  return keyed(key.secret, what)
 }
 
 export function scopeHash(scope: string): Buffer {
@@ -154,7 +182,7 @@ function createOnce(path: string, text: string): void {
   }
 }
 
-/** A key beside the sources must not be committed, whatever the project's own ignore file says. */
-function ignoreFolder(root: string): void {
+/** What stands in `.secrets/` must not be committed, whatever the project's own ignore file says. */
+export function ignoreFolder(root: string): void {
   createOnce(join(root, '.secrets', '.gitignore'), '*\n')
 }

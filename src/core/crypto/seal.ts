@@ -4,12 +4,12 @@
  *     'USEC' | version 1 | purpose 1 | key id 8 | scope hash 32 | nonce 12 | ciphertext | tag 16
  *
  * AES-256-GCM with everything before the ciphertext as associated data. The nonce is 96 random bits
- * for every sealing, as NIST SP 800-38D section 8.2.2 allows; its section 8.3 bounds one key to 2^32
+ * for every sealing (but see `sealRepeatably`), as NIST SP 800-38D section 8.2.2 allows; its section 8.3 bounds one key to 2^32
  * sealings, which one file rewritten every second reaches after 136 years.
  */
-import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
+import { createCipheriv, createDecipheriv, createHmac, randomBytes } from 'node:crypto'
 import { SecretsError } from '../errors.ts'
-import { PURPOSES, type SealKey, type SealLabel, scopeHash } from './keys.ts'
+import { PURPOSES, type SealKey, type SealLabel, scopeHash, subkey } from './keys.ts'
 
 const MAGIC = Buffer.from('USEC')
 const VERSION = 1
@@ -24,14 +24,29 @@ const BODY = NONCE + NONCE_BYTES
 
 /** @param key derived for the same label. */
 export function seal(plain: Uint8Array, key: SealKey, label: SealLabel): Buffer {
-  const nonce = randomBytes(NONCE_BYTES)
-  const header = Buffer.concat([
-    MAGIC,
-    Uint8Array.of(VERSION, PURPOSES[label.purpose]),
-    key.id,
-    scopeHash(label.scope),
-    nonce,
-  ])
+  return sealWith(randomBytes(NONCE_BYTES), plain, key, label)
+}
+
+/**
+ * As `seal`, but equal content under one key is equal bytes, so that a build can be repeated. The nonce is
+ * synthetic, as in SIV (RFC 5297 section 1.3.2): HMAC-SHA256 of all that is sealed, with a key for this alone,
+ * cut to 96 bits. What GCM asks for (NIST SP 800-38D section 8) is that no nonce meets two contents: equal
+ * content gives the same ciphertext again, and different contents collide as seldom as random nonces do, so
+ * that section 8.3 bounds the number of different contents. The price: one can see that nothing changed.
+ */
+export function sealRepeatably(plain: Uint8Array, key: SealKey, label: SealLabel): Buffer {
+  const nonce = createHmac('sha256', subkey(key, 'nonce')).update(headerOf(key, label)).update(plain)
+  return sealWith(nonce.digest().subarray(0, NONCE_BYTES), plain, key, label)
+}
+
+/** Everything before the nonce. */
+function headerOf(key: SealKey, label: SealLabel): Buffer {
+  const start = Uint8Array.of(VERSION, PURPOSES[label.purpose])
+  return Buffer.concat([MAGIC, start, key.id, scopeHash(label.scope)])
+}
+
+function sealWith(nonce: Uint8Array, plain: Uint8Array, key: SealKey, label: SealLabel): Buffer {
+  const header = Buffer.concat([headerOf(key, label), nonce])
   const cipher = createCipheriv('aes-256-gcm', key.secret, nonce, { authTagLength: TAG_BYTES })
   cipher.setAAD(header)
   return Buffer.concat([header, cipher.update(plain), cipher.final(), cipher.getAuthTag()])

@@ -27,11 +27,38 @@ export interface Node {
   readonly elements?: readonly (Node | null)[]
   readonly specifiers?: readonly (Node & { readonly local: Node; readonly imported?: Node })[]
   readonly source?: Node | null
+  /** `type`: an import that TypeScript takes away. */
+  readonly importKind?: string
+  readonly exportKind?: string
+  readonly declare?: boolean
+  readonly parameter?: Node
 }
 
-/** `a?.b` is a chain around a member, and some parsers keep parentheses: for what is read both are nothing. */
+/** What stands around an expression and changes nothing of its value: TypeScript's own are gone when it runs. */
+const WRAPPERS = new Set([
+  // `a?.b` is a chain around a member.
+  'ChainExpression',
+  // Some parsers keep these.
+  'ParenthesizedExpression',
+  'TSAsExpression',
+  'TSInstantiationExpression',
+  'TSNonNullExpression',
+  'TSSatisfiesExpression',
+  'TSTypeAssertion',
+])
+
+/** Whether a node is only a wrapper of its `expression`. */
 export function isWrapper({ type }: Node): boolean {
-  return type === 'ChainExpression' || type === 'ParenthesizedExpression'
+  return WRAPPERS.has(type)
+}
+
+/** The few of TypeScript's own nodes in which code that runs can stand. */
+const TS_CODE = /^TS(Enum|Module|ExportAssignment|ImportEquals|ExternalModule|ParameterProperty)/
+
+/** Whether TypeScript takes the node away: types, declarations of what is elsewhere, imports of types. */
+export function isTypeOnly(node: Node): boolean {
+  if (node.declare || node.importKind === 'type' || node.exportKind === 'type') return true
+  return node.type.startsWith('TS') && !isWrapper(node) && !TS_CODE.test(node.type)
 }
 
 /** A node without its wrappers. */

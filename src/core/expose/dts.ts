@@ -1,5 +1,4 @@
-import { existsSync } from 'node:fs'
-import { join, relative } from 'node:path'
+import { relative } from 'node:path'
 import type { ResolvedConfig } from '../config/resolve.ts'
 import { createPolicy } from '../policy.ts'
 import { freeName, isBindable } from './modules.ts'
@@ -73,9 +72,4 @@ function moduleName(folder: string, file: string): string {
     .replaceAll('\\', '/')
     .replace(/\.([mc]?)[jt]s$/, '.$1js')
   return path.startsWith('.') ? path : `./${path}`
-}
-
-/** Where the generated types go unless the configuration says, relative to the root. */
-export function defaultTypesFile(root: string): string {
-  return existsSync(join(root, 'src')) ? 'src/secrets-env.d.ts' : 'secrets-env.d.ts'
 }

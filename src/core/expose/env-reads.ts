@@ -5,6 +5,7 @@ import {
   isMeta,
   isMetaEnv,
   isProcessEnv,
+  isTypeOnly,
   isWrapper,
   isWrite,
   type Node,
@@ -73,6 +74,7 @@ export function rewriteEnvReads(code: string, program: unknown, options: EnvRead
         problems.push({ kind: 'computed', name: undefined, start: property.start })
     }
     if (taken.size === 0) return
+    rewrite.patterns.push({ start: env.start, names: [...taken.keys()], more: needsRest })
     const items = [...taken].map(([name, local]) => `${JSON.stringify(name)}: ${local}`)
     if (needsRest) items.unshift(`...${code.slice(env.start, env.end)}`)
     magic.overwrite(env.start, env.end, `{ ${items.join(', ')} }`)
@@ -82,6 +84,10 @@ export function rewriteEnvReads(code: string, program: unknown, options: EnvRead
   walk(program as Parameters<typeof walk>[0], {
     enter(entered) {
       const node = entered as unknown as Node
+      if (isTypeOnly(node)) {
+        this.skip()
+        return
+      }
       const above = ancestors
         .filter((ancestor) => !isWrapper(ancestor))
         .slice(-3)
@@ -160,6 +166,7 @@ function textOf(node: Node): string | undefined {
 /** A server name asked for by the client module's name: the bundler would only say that it is not exported. */
 function checkImported(declaration: Node, options: EnvReadsOptions, problems: EnvProblem[]): void {
   for (const specifier of declaration.specifiers ?? []) {
+    if (isTypeOnly(specifier)) continue
     const part = declaration.type === 'ImportDeclaration' ? specifier.imported : specifier.local
     const name = part && textOf(part)
     if (name === undefined || !options.names.has(name) || options.exported(name)) continue

@@ -6,6 +6,7 @@ import { codeValue, type Snapshot } from '../snapshot.ts'
 import { ownerOf } from '../template.ts'
 import type { Json, JsonObject } from '../types.ts'
 import { createManifest, type Manifest } from './manifest.ts'
+import { checkOverlaps } from './overlaps.ts'
 
 /** What client code may have. Made without the server's values, so a guard that fails finds nothing to give away. */
 export interface ClientExposure {
@@ -50,6 +51,10 @@ export function createExposure(
       if (parts !== undefined) values.set(name, parts)
     }
   }
+  throwProblems(
+    checkOverlaps(values, serverValues(snapshot, policy), { parts: config.scan !== false }),
+    (count) => `The client list contradicts itself in ${count} places:`,
+  )
   return { policy, names, client: { values }, server: { manifest: createManifest(config, snapshot, names) } }
 }
 
@@ -104,6 +109,11 @@ export function serverValues(snapshot: Snapshot, policy: Policy): { name: string
     // Parts that are numbers or flags cannot be told from any other number; the document as a whole can.
     return [whole, ...parts.filter(({ text }) => text.length >= SHORTEST_PART)]
   })
+}
+
+/** The text of each secret that has a value, to be sealed. */
+export function textsOf(snapshot: Snapshot): Map<string, string> {
+  return new Map(snapshot.names().map((name) => [name, snapshot.get(name)!.reveal()]))
 }
 
 /** Characters. */

@@ -86,6 +86,31 @@ export function serverModule(manifest: Manifest): string {
   ].join('')
 }
 
+/**
+ * `virtual:secrets/server`, sealed mode. Each binding is a declaration without side effects, so a bundler drops
+ * those that nothing reads, and the marks that stay in an output tell which values it needs (`sealed.ts`).
+ * @param marks stand for the sealed values, and for each name
+ */
+export function sealedModule(
+  manifest: Manifest,
+  marks: { readonly values: string; readonly name: (name: string) => string },
+): string {
+  const names = Object.keys(manifest.secrets)
+  const [open, take, sealed, value] = ['open', 'take', 'sealed', 'value'].map((word) => freeName(word, names))
+  const all = bindings(names)
+  const lines = all.map(({ name, local }) => {
+    const args = [sealed, toLiteral(marks.name(name)), toLiteral(manifest.secrets[name]!.kind)]
+    const apply = `(${value}) => { ${local} = ${value} }`
+    return `${name === local ? 'export ' : ''}let ${local} = /* @__PURE__ */ ${take}(${args.join(', ')}, ${apply});\n`
+  })
+  return [
+    `import { open as ${open}, take as ${take} } from ${toLiteral(RUNTIME_ID)};\n`,
+    `const ${sealed} = /* @__PURE__ */ ${open}(${toLiteral(manifest.scope)}, ${toLiteral(marks.values)});\n`,
+    ...lines,
+    aliasExports(all),
+  ].join('')
+}
+
 /** What stands in for the server module in a client graph until the build is failed: names, no values. */
 export function deniedModule(names: Iterable<string>): string {
   const all = bindings([...names])

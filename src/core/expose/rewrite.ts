@@ -11,6 +11,8 @@ export interface EnvReadsOptions {
   exported(name: string): boolean
   /** Whether `process.env.NAME` means the same. */
   readonly processEnv: boolean
+  /** Whether the module is CommonJS, which asks by `require()`: an import would make an ES module of it. Default `false`. */
+  readonly commonJs?: boolean
   /** Whether a source map is made; a build without maps spares it. Default `true`. */
   readonly map?: boolean
 }
@@ -24,16 +26,29 @@ export interface EnvProblem {
   readonly start: number
 }
 
+/** An object pattern that takes managed names out of the environment. */
+export interface EnvPattern {
+  /** Of the expression that is taken apart. */
+  readonly start: number
+  /** The managed names, those that the graph may have. */
+  readonly names: readonly string[]
+  /** Whether it takes anything else too. */
+  readonly more: boolean
+}
+
 export interface EnvReadsResult {
   /** The rewritten module; absent when nothing of ours is read. */
   readonly output: { readonly code: string; readonly map: SourceMap | null } | undefined
   readonly problems: readonly EnvProblem[]
+  /** For bundlers that replace members by themselves and need help with patterns only. */
+  readonly patterns?: readonly EnvPattern[] | undefined
 }
 
 /** One module being rewritten: what was wrong so far, and the local that stands for each name. */
 export class Rewrite {
   readonly magic: MagicString
   readonly problems: EnvProblem[] = []
+  readonly patterns: EnvPattern[] = []
   readonly #options: EnvReadsOptions
   readonly #locals = new Map<string, string>()
   readonly #prefix: string
@@ -50,21 +65,30 @@ export class Rewrite {
       this.problems.push({ kind: 'denied', name, start })
       return undefined
     }
-    const local = this.#locals.get(name) ?? `${this.#prefix}${this.#locals.size}`
+    const local = this.#locals.get(name) ?? this.#localFor(name)
     this.#locals.set(name, local)
     return local
   }
 
+  /** With `require()` each read asks anew, so it stays live as an import does. */
+  #localFor(name: string): string {
+    const { commonJs, from } = this.#options
+    if (commonJs) return `require(${JSON.stringify(from)})[${JSON.stringify(name)}]`
+    return `${this.#prefix}${this.#locals.size}`
+  }
+
   finish(): EnvReadsResult {
     const problems = this.problems.sort((a, b) => a.start - b.start)
-    if (this.#locals.size === 0) return { output: undefined, problems }
+    const patterns = this.patterns.length > 0 ? this.patterns : undefined
+    if (this.#locals.size === 0) return { output: undefined, problems, patterns }
     const imports = [...this.#locals].map(
       ([name, local]) => `${/^[\w$]+$/.test(name) ? name : JSON.stringify(name)} as ${local}`,
     )
     // At the end, where it is hoisted from: `#!` and 'use client' must stay first, and no line moves.
-    this.magic.append(`\nimport { ${imports.join(', ')} } from ${JSON.stringify(this.#options.from)};\n`)
+    if (!this.#options.commonJs)
+      this.magic.append(`\nimport { ${imports.join(', ')} } from ${JSON.stringify(this.#options.from)};\n`)
     const map = this.#options.map === false ? null : this.magic.generateMap({ hires: 'boundary' })
-    return { output: { code: this.magic.toString(), map }, problems }
+    return { output: { code: this.magic.toString(), map }, problems, patterns }
   }
 }
 

@@ -1,9 +1,9 @@
 import { walk } from 'estree-walker'
-import type { Node } from './ast.ts'
+import { isTypeOnly, type Node } from './ast.ts'
 
 /** What holds the names that `let`, `const`, `class` and `function` declare. */
-const BLOCK = /^(Program|BlockStatement|StaticBlock|SwitchStatement|For\w*Statement)$/
-const FUNCTION = /^(Program|StaticBlock|Function\w+|ArrowFunctionExpression)$/
+const BLOCK = /^(Program|BlockStatement|StaticBlock|TSModuleBlock|SwitchStatement|For\w*Statement)$/
+const FUNCTION = /^(Program|StaticBlock|TSModuleBlock|Function\w+|ArrowFunctionExpression)$/
 
 /**
  * The parts of a module in which `process` is not the real one but a variable, parameter, function, class or
@@ -16,11 +16,16 @@ export function foreignProcess(program: unknown): ReadonlySet<Node> {
   walk(program as Parameters<typeof walk>[0], {
     enter(entered) {
       const node = entered as unknown as Node
+      // `declare const process: …` says that it is the real one.
+      if (isTypeOnly(node)) {
+        this.skip()
+        return
+      }
       const named = node.id?.name === 'process'
       if (node.type === 'VariableDeclaration') {
         if (node.declarations?.some(({ id }) => binds(id)))
           scopes.add(nearest(node.kind === 'var' ? FUNCTION : BLOCK))
-      } else if (/^(Function|Class)Declaration$/.test(node.type)) {
+      } else if (/^(Function|Class|TSEnum|TSModule|TSImportEquals)Declaration$/.test(node.type)) {
         if (named) scopes.add(nearest(BLOCK))
       } else if (/^(Function|Class)Expression$/.test(node.type)) {
         if (named) scopes.add(node)
@@ -53,6 +58,8 @@ function binds(pattern: Node | null | undefined): boolean {
       return binds(pattern.left)
     case 'RestElement':
       return binds(pattern.argument)
+    case 'TSParameterProperty':
+      return binds(pattern.parameter)
     default:
       return false
   }

@@ -1,7 +1,8 @@
 import type { Consumer } from '../types.ts'
 import type { Exposure } from './exposure.ts'
 import { CLIENT_ID, type RUNTIME_ID, SERVER_ID, type VirtualId } from './ids.ts'
-import { clientModule, deniedModule, serverModule } from './modules.ts'
+import { clientModule, deniedModule, sealedModule, serverModule } from './modules.ts'
+import { sealMarks } from './seal-marks.ts'
 
 /** What one graph may have, as module texts. Made per consumer; the client's has no way to the server's. */
 export interface Serve {
@@ -15,11 +16,13 @@ export interface Serve {
   denied(): string
 }
 
-export function serveFor(consumer: Consumer, exposure: Exposure): Serve {
+/** @param sealed whether the server's values travel in its outputs, sealed */
+export function serveFor(consumer: Consumer, exposure: Exposure, sealed = false): Serve {
   const denied = (): string => deniedModule(exposure.names)
   const client = clientModule(exposure.client.values)
   if (consumer === 'server') {
-    const server = serverModule(exposure.server.manifest)
+    const { manifest } = exposure.server
+    const server = sealed ? sealedModule(manifest, sealMarks(manifest.scope)) : serverModule(manifest)
     const names = new Set(exposure.names)
     return {
       moduleFor: (id) => (id === CLIENT_ID ? client : server),

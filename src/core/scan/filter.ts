@@ -7,6 +7,11 @@ const BLOCK = 3
 /** Wider windows fill the shift table faster than they lengthen the steps. */
 const WIDEST = 24
 
+/** Bytes with `A` to `F` as `a` to `f`: blocks are compared so, which costs nothing and finds hex in any case. */
+const FOLD: Uint8Array = Uint8Array.from({ length: 256 }, (_, byte) =>
+  byte >= 0x41 && byte <= 0x46 ? byte + 0x20 : byte,
+)
+
 /**
  * Finds many byte strings in one walk, after Wu and Manber: a table says for every block of three bytes
  * how far the walk may jump because no needle can end before. Only where it says 0 are bytes compared.
@@ -23,10 +28,15 @@ export class NeedleFilter {
   readonly #first: Int32Array = new Int32Array(HASH_MASK + 1).fill(-1)
   readonly #next: Int32Array
   readonly #width: number
+  readonly #inAnyCase: ReadonlySet<number>
 
-  /** @param needles at least three bytes each; eight or more for speed. */
-  constructor(needles: readonly Uint8Array[]) {
+  /**
+   * @param needles at least three bytes each; eight or more for speed.
+   * @param inAnyCase which of them are hexadecimal, in small letters, and found in capitals and mixed as well.
+   */
+  constructor(needles: readonly Uint8Array[], inAnyCase: ReadonlySet<number> = new Set()) {
     this.#needles = needles
+    this.#inAnyCase = inAnyCase
     this.#width = needles.reduce((width, needle) => Math.min(width, needle.length), WIDEST)
     this.#windowEnd = new Int32Array(needles.length)
     this.#next = new Int32Array(needles.length).fill(-1)
@@ -38,7 +48,7 @@ export class NeedleFilter {
     const start = (needle.length - this.#width) >> 1
     const end = start + this.#width
     for (let at = start + BLOCK; at <= end; at++) {
-      const hash = ((needle[at - 3]! << 10) ^ (needle[at - 2]! << 5) ^ needle[at - 1]!) & HASH_MASK
+      const hash = hashOf(needle[at - 3]!, needle[at - 2]!, needle[at - 1]!)
       this.#shift[hash] = Math.min(this.#shift[hash]!, end - at)
       if (at < end) continue
       this.#next[index] = this.#first[hash]!
@@ -53,7 +63,7 @@ export class NeedleFilter {
     const shift = this.#shift
     let at = this.#width - 1
     while (at < length) {
-      const hash = ((bytes[at - 2]! << 10) ^ (bytes[at - 1]! << 5) ^ bytes[at]!) & HASH_MASK
+      const hash = hashOf(bytes[at - 2]!, bytes[at - 1]!, bytes[at]!)
       const step = shift[hash]!
       if (step !== 0) {
         at += step
@@ -72,8 +82,16 @@ export class NeedleFilter {
     if (start + needle.length > length) return false
     // Backwards from the window's end, where the block is known to agree and a difference shows soonest.
     const middle = this.#windowEnd[index]!
+    if (this.#inAnyCase.has(index)) {
+      for (let at = 0; at < needle.length; at++) if (needle[at] !== FOLD[bytes[start + at]!]) return false
+      return true
+    }
     for (let at = middle - 1; at >= 0; at--) if (needle[at] !== bytes[start + at]) return false
     for (let at = middle; at < needle.length; at++) if (needle[at] !== bytes[start + at]) return false
     return true
   }
+}
+
+function hashOf(first: number, second: number, third: number): number {
+  return ((FOLD[first]! << 10) ^ (FOLD[second]! << 5) ^ FOLD[third]!) & HASH_MASK
 }

@@ -1,17 +1,38 @@
+import { createHmac } from 'node:crypto'
 import { reasonNotToScan } from './common.ts'
 import { embeddedIn } from './embedded.ts'
 import { NeedleFilter } from './filter.ts'
 import { needlesOf } from './needles.ts'
 import { type Match, nameWithout, toFindings } from './report.ts'
+import { Ends } from './stream.ts'
 import type { Finding, Scanner, ScanValue, Unscannable } from './types.ts'
 import { UnescapedView } from './view.ts'
 
-export { type FolderScan, matcher, type ScanFolderOptions, type ScanProblem, scanFolder } from './files.ts'
+export {
+  type Accepted,
+  BASELINE_FILE,
+  type BaselineScope,
+  updateBaseline,
+  withoutAccepted,
+} from './baseline.ts'
+export {
+  assetReader,
+  type FolderScan,
+  matcher,
+  type ScanFolderOptions,
+  type ScanProblem,
+  scanFolder,
+} from './files.ts'
+export { type ReadAsset, traceFindings } from './origin.ts'
 export { formatFindings } from './report.ts'
-export type { Encoding, Finding, Scanner, ScanValue, Unscannable } from './types.ts'
+export { StreamScan } from './stream.ts'
+export type { Encoding, Finding, Origin, Scanner, ScanValue, Unscannable } from './types.ts'
 
 /** A map in a module in an `eval` is two deep. */
 const DEEPEST = 3
+
+/** Where nobody breaks base64 into lines but in an escaped way, and where most of all bytes are. */
+const CODE = /\.(?:[cm]?js|css|map)$/
 
 /** How often one form of a value is followed up in one file: far more than is reported. */
 const MOST_HITS = 50
@@ -31,10 +52,14 @@ export function createScanner(values: Iterable<ScanValue>): Scanner {
     else unscannable.push({ name: value.name, reason })
   }
   const needles = needlesOf(scannable)
-  const filter = new NeedleFilter(needles.map((needle) => needle.bytes))
+  const hex = needles.flatMap(({ owners }, index) => (owners[0]?.encoding === 'hex' ? [index] : []))
+  const filter = new NeedleFilter(
+    needles.map((needle) => needle.bytes),
+    new Set(hex),
+  )
   const view = new UnescapedView(filter, needles)
 
-  const matchesIn = (bytes: Uint8Array): Match[] => {
+  const matchesIn = (bytes: Uint8Array, isCode = false): Match[] => {
     const matches: Match[] = []
     const raw = new Map<number, number>()
     filter.search(bytes, bytes.length, (index, start) => {
@@ -44,7 +69,7 @@ export function createScanner(values: Iterable<ScanValue>): Scanner {
     })
     const undone = new Map<number, number>()
     const wanted = (index: number) => needles[index]!.text && underLimit(undone, index, MOST_TRIES)
-    view.search(bytes, wanted, (index, start, end, escaping) => {
+    view.search(bytes, { wanted, isCode }, (index, start, end, escaping) => {
       for (const { name, encoding } of needles[index]!.owners)
         matches.push({ name, encoding: encoding === 'plain' ? escaping : encoding, start, end })
     })
@@ -52,15 +77,31 @@ export function createScanner(values: Iterable<ScanValue>): Scanner {
   }
 
   const scanAt = (bytes: Uint8Array, asset: string, depth: number): Finding[] => {
-    const findings = toFindings(matchesIn(bytes), bytes, asset)
+    const findings = toFindings(matchesIn(bytes, CODE.test(asset)), bytes, asset)
     if (depth === DEEPEST) return findings
     for (const inner of embeddedIn(bytes))
       findings.push(...scanAt(inner.bytes, `${asset} (${inner.label})`, depth + 1))
     return findings
   }
 
+  let ends: Ends | undefined
+  const endsOf = (): Ends => {
+    ends ??= new Ends(needles)
+    return ends
+  }
+
   return {
     unscannable,
+    get reach() {
+      return endsOf().reach
+    },
+    held: (bytes) => endsOf().held(bytes),
+    redact: (text) => nameWithout(matchesIn(Buffer.from(text)), text),
+    fingerprint(name, key) {
+      // Two secrets may have one dot key: a change of either is a change.
+      const texts = scannable.filter((value) => value.name === name).map(({ text }) => text.trim())
+      return createHmac('sha256', key).update(JSON.stringify(texts.sort())).digest('hex')
+    },
     scan(bytes, asset) {
       if (needles.length === 0) return []
       const inName = matchesIn(Buffer.from(asset))

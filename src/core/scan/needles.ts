@@ -34,8 +34,7 @@ export function needlesOf(values: readonly ScanValue[]): Needle[] {
       const bytes = Buffer.from(form)
       add(name, 'plain', bytes, true)
       addBase64(bytes, (encoding, needle) => add(name, encoding, needle, true))
-      for (const hex of [bytes.toString('hex'), bytes.toString('hex').toUpperCase()])
-        add(name, 'hex', Buffer.from(hex))
+      add(name, 'hex', Buffer.from(bytes.toString('hex')))
       // What escapes with `%` is undone by the unescaped view, except for a form's plus signs.
       if (form.includes(' ')) add(name, 'percent', Buffer.from(form.replaceAll(' ', '+')), true)
       const wide = Buffer.from(form, 'utf16le')

@@ -18,6 +18,7 @@ const PLAINNESS: readonly Encoding[] = [
   'html entities',
   'percent',
   'escaped twice',
+  'concatenated',
   'base64',
   'base64url',
   'hex',
@@ -78,13 +79,16 @@ function places(bytes: Uint8Array): (offset: number) => { line: number; column: 
 /** Findings for a terminal: a table, and what to do. Empty for none. */
 export function formatFindings(findings: readonly Finding[]): string {
   if (findings.length === 0) return ''
-  const rows = findings.map(({ name, asset, line, column, encoding }) => [
+  const rows = findings.map(({ name, asset, line, column, encoding, origin }) => [
     name,
     encoding === 'file name' ? asset : `${asset}:${line}:${column}`,
     encoding,
+    origin ? `from ${origin.source}:${origin.line}:${origin.column}` : '',
   ])
-  const widths = [0, 1].map((index) => Math.max(...rows.map((row) => row[index]!.length)))
-  const table = rows.map((row) => `  ${row.map((cell, index) => cell.padEnd(widths[index] ?? 0)).join('  ')}`)
+  const widths = [0, 1, 2].map((column) => Math.max(...rows.map((row) => row[column]!.length)))
+  const table = rows.map((row) =>
+    `  ${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ')}`.trimEnd(),
+  )
   const names = new Set(findings.map((finding) => finding.name))
   const title = `${count(names.size, 'server-only secret')} found in ${count(findings.length, 'place')}:`
   return [

@@ -1,15 +1,7 @@
 import { Context } from './context.ts'
-import {
-  BACKSLASH,
-  ENTITY,
-  type Escape,
-  LONGEST_ESCAPE,
-  PERCENT,
-  readEscape,
-  STARTER,
-  writeEscape,
-} from './escape.ts'
+import { BACKSLASH, ENTITY, type Escape, LONGEST_ESCAPE, PERCENT, readEscape, writeEscape } from './escape.ts'
 import type { NeedleFilter } from './filter.ts'
+import { JOINT, JOINT_STARTER, LINE, readSeam, WRAP, WRAP_STARTER } from './seams.ts'
 import type { Encoding } from './types.ts'
 
 /** A map holds code as a JSON string, that code may parse a JSON string, and `eval` may hold all of it. */
@@ -19,11 +11,27 @@ const PASSES = 3
  * One pass undoes one kind of escape. A value may hold what looks like another kind: the `%40` of a
  * connection string in a script, the `\d` of a password in HTML.
  */
-const KINDS: readonly (readonly [kind: number, encoding: Encoding])[] = [
-  [BACKSLASH, 'escaped'],
-  [ENTITY, 'html entities'],
-  [PERCENT, 'percent'],
+const KINDS: readonly Kind[] = [
+  { kind: BACKSLASH, encoding: 'escaped', read: readEscape, starter: only('\\') },
+  { kind: ENTITY, encoding: 'html entities', read: readEscape, starter: only('&') },
+  { kind: PERCENT, encoding: 'percent', read: readEscape, starter: only('%') },
+  { kind: JOINT, encoding: 'concatenated', read: readSeam, starter: JOINT_STARTER },
+  { kind: WRAP, encoding: 'escaped', read: readSeam, starter: WRAP_STARTER },
 ]
+
+interface Kind {
+  readonly kind: number
+  readonly encoding: Encoding
+  readonly read: typeof readEscape
+  /** 1 for the bytes with which one begins. */
+  readonly starter: Uint8Array
+}
+
+function only(char: string): Uint8Array {
+  const bytes = new Uint8Array(256)
+  bytes[char.charCodeAt(0)] = 1
+  return bytes
+}
 
 /** Offsets in the bytes as they are in the file. */
 export type ViewHit = (needle: number, start: number, end: number, encoding: Encoding) => void
@@ -34,7 +42,7 @@ interface Pass {
   readonly length: number
   readonly from: number
   readonly to: number
-  readonly kind: number
+  readonly kind: Kind
   /** For the way back: where the source and the view stood, every few thousand bytes. */
   readonly marks: { readonly at: number; readonly size: number }[]
 }
@@ -71,24 +79,28 @@ export class UnescapedView {
     this.#filter = filter
     this.#sizes = needles.map((needle) => needle.bytes.length)
     this.#context = new Context(text)
-    this.#reach = text.reduce((longest, { length }) => Math.max(longest, length), 0) + 2 * LONGEST_ESCAPE
+    this.#reach = text.reduce((longest, { length }) => Math.max(longest, length), LINE) + 2 * LONGEST_ESCAPE
   }
 
   /** Reports what is found in escaped text, perhaps in several ways; nothing that is unescaped. */
-  search(bytes: Uint8Array, wanted: (needle: number) => boolean, hit: ViewHit): void {
-    this.#passes(bytes, bytes.length, 0, wanted, hit)
+  search(
+    bytes: Uint8Array,
+    { wanted, isCode }: { wanted: (needle: number) => boolean; isCode: boolean },
+    hit: ViewHit,
+  ): void {
+    this.#passes(bytes, bytes.length, { depth: 0, wraps: !isCode }, wanted, hit)
   }
 
   #passes(
     source: Uint8Array,
     length: number,
-    depth: number,
+    { depth, wraps }: { depth: number; wraps: boolean },
     wanted: (needle: number) => boolean,
     hit: ViewHit,
   ): void {
-    this.#context.stretches(source, length, this.#reach, (from, to, kinds) => {
-      for (const [kind, encoding] of KINDS) {
-        if ((kinds & kind) === 0) continue
+    this.#context.stretches(source, length, { reach: this.#reach, wraps }, (from, to, kinds) => {
+      for (const kind of KINDS) {
+        if ((kinds & kind.kind) === 0) continue
         const pass: Pass = { source, length, from, to, kind, marks: [] }
         const view = this.#buffer(depth, to - from)
         const size = this.#undo(pass, view)
@@ -96,10 +108,10 @@ export class UnescapedView {
         this.#filter.search(view, size, (needle, start) => {
           if (!wanted(needle)) return
           const span = this.#locate(pass, start, start + this.#sizes[needle]!)
-          if (span !== undefined) hit(needle, span.start, span.end, encoding)
+          if (span !== undefined) hit(needle, span.start, span.end, kind.encoding)
         })
         if (depth + 1 === PASSES) continue
-        this.#passes(view, size, depth + 1, wanted, (needle, start, end) => {
+        this.#passes(view, size, { depth: depth + 1, wraps: true }, wanted, (needle, start, end) => {
           const span = this.#locate(pass, start, end)
           if (span !== undefined) hit(needle, span.start, span.end, 'escaped twice')
         })
@@ -130,7 +142,7 @@ export class UnescapedView {
         mark += MARK_EVERY
       }
       const byte = source[at]!
-      if (STARTER[byte] === 1 && readEscape(source, at, length, found) && found.kind === kind) {
+      if (kind.starter[byte] === 1 && kind.read(source, at, length, found)) {
         any = true
         size = writeEscape(view, size, found)
         at = found.end
@@ -155,8 +167,7 @@ export class UnescapedView {
     let first = -1
     let any = false
     while (size < end) {
-      const escaped =
-        STARTER[source[at]!] === 1 && readEscape(source, at, length, found) && found.kind === kind
+      const escaped = kind.starter[source[at]!] === 1 && kind.read(source, at, length, found)
       const width = escaped ? writeEscape(scratch, 0, found) : 1
       if (first === -1 && size + width > start) first = at
       if (first !== -1 && escaped) any = true

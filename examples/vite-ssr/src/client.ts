@@ -1,0 +1,5 @@
+// Client entry: what stands here goes to every browser.
+const map = document.createElement('img')
+map.alt = 'Map'
+map.src = `https://maps.example.com/static?key=${encodeURIComponent(import.meta.env.MAPS_KEY)}`
+document.querySelector('#app')?.append(map)

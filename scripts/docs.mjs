@@ -1,0 +1,129 @@
+// Writes docs/commands.md from the commands' own definitions. `--check`: writes nothing, fails when it is stale.
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { loadSource, root } from '../bench/load.mjs'
+
+const file = join(root, 'docs/commands.md')
+
+/** What a definition does not say, by command. */
+const NOTES = {
+  run: `What the program prints is masked: a value becomes \`[secret NAME]\`, also as a JSON string has it, in base64, and
+wherever the output is cut into pieces. Values that browsers may see anyway, those of the \`client\` list, are not masked,
+and neither are values shorter than 4 characters; of JSON secrets the document and the texts in it are. The program gets a
+pipe in place of the terminal then; \`--no-mask\` gives it the terminal.
+
+A variable that is set keeps its value with \`processEnv: true\`, which is the default. Signals are handed on, and the exit
+code is the program's, or 128 and the number of the signal that ended it.`,
+  set: `A value that is given as an argument stands in the history of your shell; leave it out to be asked without echo, or
+pipe it in. One line end at its end is dropped. Templates, and names from places that cannot be written to, are errors that
+name the providers that can.`,
+  get: `With \`--reveal\` the output is the value and nothing else, without a line end unless it goes to a terminal.`,
+  scan: `Forms that are found, and values that are too short to be searched for: [Vite](bundlers/vite.md#the-scan). A file
+that cannot be read is reported and makes the exit code 1, or 10 where something is found: what was not looked at is not
+known to be clean.`,
+  types: `What is written, and where: [types](configuration.md#types).`,
+  doctor: `No value is shown. Every line that is not in order says what mends it.`,
+}
+
+/** @param {readonly string[]} header @param {readonly (readonly string[])[]} rows */
+function table(header, rows) {
+  const cells = [header, ...rows].map((row) => row.map((cell) => cell.replaceAll('|', '\\|')))
+  const widths = header.map((_, column) => Math.max(...cells.map((row) => row[column].length)))
+  const line = (row) => `| ${row.map((cell, column) => cell.padEnd(widths[column])).join(' | ')} |`
+  const rule = `| ${widths.map((width) => '-'.repeat(width)).join(' | ')} |`
+  return [line(cells[0]), rule, ...cells.slice(1).map(line)].join('\n')
+}
+
+/** A flag as it is typed; one that is on by default is typed to turn it off. */
+function flag(name, definition) {
+  const { type, alias, valueHint, options, default: preset, negativeDescription } = definition
+  const short = alias === undefined ? '' : `, \`-${alias}\``
+  if (type !== 'boolean')
+    return [`\`--${name} <${options?.join('|') ?? valueHint ?? 'text'}>\`${short}`, definition.description]
+  if (preset !== true) return [`\`--${name}\`${short}`, definition.description]
+  return [`\`--no-${name}\``, `${negativeDescription}. Default: ${lowerFirst(definition.description)}`]
+}
+
+const lowerFirst = (text) => text.charAt(0).toLowerCase() + text.slice(1)
+
+/** @param {string} name @param {{ definition: any, wrapsCommand: boolean, examples: readonly (readonly string[])[] }} command */
+function section(name, { definition, wrapsCommand, examples }, common) {
+  const args = Object.entries(definition.args).filter(([key]) => !(key in common))
+  const positionals = args.filter(([, { type }]) => type === 'positional')
+  const flags = args.filter(([, { type }]) => type !== 'positional')
+  const words = positionals.map(([key, { required }]) => {
+    return required === false ? `[${key.toUpperCase()}]` : key.toUpperCase()
+  })
+  const usage = ['secrets', name, ...words, '[flags]', ...(wrapsCommand ? ['--', 'PROGRAM …'] : [])].join(' ')
+  const width = Math.max(...examples.map(([line]) => line.length))
+  const rows = [
+    ...positionals.map(([key, { description }]) => [`\`${key.toUpperCase()}\``, description]),
+    ...flags.map(([key, definition]) => flag(key, definition)),
+  ]
+  return [
+    `## ${name}`,
+    `${definition.meta.description}.`,
+    ['```sh', usage, '```'].join('\n'),
+    ...(rows.length > 0 ? [table(['argument', 'meaning'], rows)] : []),
+    ...(NOTES[name] ? [NOTES[name]] : []),
+    ['```sh', ...examples.map(([line, meaning]) => `${line.padEnd(width)}  # ${meaning}`), '```'].join('\n'),
+  ].join('\n\n')
+}
+
+/** The numbers with the comments that stand above them. */
+function exitCodes() {
+  const source = readFileSync(join(root, 'src/cli/errors.ts'), 'utf8')
+  const block = source.slice(source.indexOf('export const EXIT'), source.indexOf('} as const'))
+  return [...block.matchAll(/(?:\/\*\* (.+?) \*\/\s+)?(\w+): (\d+),/g)].map(([, meaning, , code]) => {
+    return [code, meaning ?? 'Done; nothing to mend.']
+  })
+}
+
+async function page() {
+  const { commands } = await loadSource('src/cli/commands/index.ts')
+  const { COMMON } = await loadSource('src/cli/command.ts')
+  const all = await Promise.all(
+    Object.entries(commands).map(async ([name, { description, load }]) => {
+      return { name, description, command: (await load()).default }
+    }),
+  )
+  const overview = all.map(({ name, description }) => [`[\`${name}\`](#${name})`, description])
+  const parts = [
+    '# Commands',
+    '<!-- Made by scripts/docs.mjs from src/cli/commands; change the text there. -->',
+    `The package brings the program \`secrets\`; \`npx unplugin-secrets\` is the same. Values are shown masked, and only where
+a flag asks for them in clear. Results go to the standard output, everything else to the standard error.`,
+    table(['command', 'what it does'], overview),
+    `## Flags of every command`,
+    table(
+      ['flag', 'meaning'],
+      [
+        ...Object.entries(COMMON).map(([name, definition]) => flag(name, definition)),
+        ['`--help`, `-h`', 'Show the arguments and examples of a command'],
+        ['`--version`, `-v`', 'Without a command: show the version'],
+      ],
+    ),
+    `Without \`--env\` the environment is the one that the [configuration](configuration.md#environments) names. With \`--json\`
+the output is one document, also for an error: \`{ "error": { "code", "message", "hint", "problems" } }\`, whose codes are
+those of [errors](errors.md), \`USAGE\`, \`NOT_FOUND\`, \`COMMAND_NOT_FOUND\` or \`CANCELLED\`.`,
+    '## Exit codes',
+    table(['code', 'meaning'], exitCodes()),
+    `When several things are wrong, the code is their common one, or 1. Numbers never get a second meaning.`,
+    ...all.map(({ name, command }) => section(name, command, COMMON)),
+  ]
+  return `${parts.join('\n\n')}\n`
+}
+
+const text = await page()
+let before = ''
+try {
+  before = readFileSync(file, 'utf8')
+} catch {
+  // Not written yet.
+}
+if (process.argv.includes('--check')) {
+  if (before !== text) {
+    console.error('docs/commands.md is out of date. Write it with: node scripts/docs.mjs')
+    process.exitCode = 1
+  }
+} else if (before !== text) writeFileSync(file, text)

@@ -1,0 +1,331 @@
+import { relative } from 'node:path'
+import { SERVER_ID } from '../core/expose/ids.ts'
+import type { ImportersOf } from '../core/guard.ts'
+import type { Consumer } from '../core/types.ts'
+import { Sessions } from './compiler-session.ts'
+import type { Asset, Compilation, Compiler, LoaderContext, Module } from './compiler-types.ts'
+import { inVirtual, resolveVirtual, virtualAliases, virtualRules } from './compiler-virtual.ts'
+import { attempt, toBundlerError } from './error.ts'
+import { fileOf, Graph } from './graph.ts'
+import { localFiles } from './local-files.ts'
+import { scanFolderOf, scanOutputs } from './outputs.ts'
+import type { PluginOptions, Session, SessionPlace } from './session.ts'
+import { BRIDGE, type Bridge } from './webpack-loader.ts'
+
+export const NAME = 'unplugin-secrets'
+/** `PROCESS_ASSETS_STAGE_REPORT` is 5000 in both; after everybody who reports. */
+const AFTER_REPORT = 5500
+const LAST = 1_000_000
+
+/** What each of the two does its own way. */
+export interface CompilerWays {
+  /** Once, when the names are known and before the first module is made. */
+  start?(run: CompilerRun): void
+  /** Before each build, last of all. */
+  begin?(run: CompilerRun): void
+  /** For each compilation, those of child compilers included. */
+  compilation?(run: CompilerRun, compilation: Compilation): void
+  /** Whether to look through all modules for the server module though nothing asked for it in this build. */
+  readonly looksAlways: boolean
+}
+
+/** The plugin of webpack and Rspack: one instance, given to one compiler or several. */
+export function compilerPlugin(options: PluginOptions | undefined, ways: CompilerWays) {
+  const sessions = new Sessions(options)
+  return {
+    name: NAME,
+    apply: (compiler: unknown): void => new CompilerRun(compiler as Compiler, sessions, ways).attach(),
+  }
+}
+
+/** One compiler: when it asks, and what becomes of violations. */
+export class CompilerRun implements Bridge {
+  readonly compiler: Compiler
+  readonly #sessions: Sessions
+  readonly #ways: CompilerWays
+  readonly #graphs = new WeakMap<Compilation, Graph>()
+  #session: Session | undefined
+  #root: Compilation | undefined
+  /** The compiler's options have been added to; it may run several times. */
+  #isWired = false
+  /** Something of this build must not be written. */
+  #failed = false
+  /** A client asked for the server module, in any way. */
+  #asked = false
+  /** What stopped the values from being asked for anew, until it is mended. */
+  #problem: unknown
+  /** What a watching build looks at besides modules. */
+  #watched: readonly string[] = []
+  #scanned = new Map<string, Asset['source']>()
+
+  constructor(compiler: Compiler, sessions: Sessions, ways: CompilerWays) {
+    this.compiler = compiler
+    this.#sessions = sessions
+    this.#ways = ways
+  }
+
+  attach(): void {
+    const { hooks } = this.compiler
+    Object.assign(this.compiler, { [BRIDGE]: this })
+    hooks.beforeRun.tapPromise(NAME, () => this.#prepare())
+    hooks.watchRun.tapPromise(NAME, () => this.#prepare())
+    const begin = { name: NAME, stage: LAST }
+    hooks.run.tapPromise(begin, async () => this.#ways.begin?.(this))
+    hooks.watchRun.tapPromise(begin, async () => this.#ways.begin?.(this))
+    hooks.thisCompilation.tap(NAME, (compilation) => this.#begin(compilation))
+    hooks.compilation.tap(NAME, (compilation, { normalModuleFactory }) => {
+      this.#graphs.set(compilation, this.#newGraph())
+      normalModuleFactory.hooks.resolveForScheme
+        .for('virtual')
+        .tap(NAME, (data) => resolveVirtual(data, this))
+      compilation.hooks.finishModules.tap({ name: NAME, stage: LAST }, () => this.#finish(compilation))
+      this.#ways.compilation?.(this, compilation)
+    })
+    // First, because the first answer counts.
+    hooks.shouldEmit.tap({ name: NAME, stage: -LAST }, () => (this.#failed ? false : undefined))
+    hooks.emit.tapPromise({ name: NAME, stage: LAST }, (compilation) => this.#scanLate(compilation))
+    hooks.done.tapPromise({ name: NAME, stage: LAST }, ({ compilation }) => this.#end(compilation))
+    hooks.failed.tap(NAME, () => this.#release())
+    hooks.watchClose.tap(NAME, () => this.#release())
+  }
+
+  get session(): Session {
+    return this.#session!
+  }
+
+  /** What cannot be proved to be Node alone is a client: a worker, an edge function, an Electron window. */
+  get consumer(): Consumer {
+    const { platform } = this.compiler
+    return platform.node && !platform.web && !platform.browser && !platform.webworker ? 'server' : 'client'
+  }
+
+  get runtimeFile(): string {
+    return this.session.runtimeFile(false)
+  }
+
+  graphOf(compilation: Compilation): Graph {
+    return this.#graphs.get(compilation) ?? this.#graphs.get(this.#root!)!
+  }
+
+  /** Nothing of this build will be written. */
+  fail(error: unknown): void {
+    this.#failed = true
+    this.#root?.errors.push(toBundlerError(error) as Error)
+  }
+
+  warn(message: string): void {
+    this.compiler.getInfrastructureLogger('secrets').warn(message)
+  }
+
+  /** A client asked for the server module; who did is told when the graph is complete. */
+  asked(): void {
+    this.#asked = true
+  }
+
+  load(context: LoaderContext): string {
+    // Values change without a file that changes, so no cache may answer for them.
+    context.cacheable(false)
+    const id = inVirtual(context.resourceQuery)
+    if (id === undefined) return 'export {}\n'
+    if (this.consumer === 'client' && id === SERVER_ID) {
+      this.asked()
+      return this.session.serve('client').denied()
+    }
+    return attempt(() => this.graphOf(context._compilation).load(`\0${id}`)) ?? ''
+  }
+
+  rewrite(context: LoaderContext, code: string, map: unknown): { code: string; map: unknown } | undefined {
+    const result = this.rewriteModule(context._compilation, {
+      code,
+      map,
+      path: context.resourcePath,
+      type: context._module.type,
+      wantsMap: context.sourceMap,
+    })
+    if (result?.problems) context.cacheable(false)
+    return result?.output
+  }
+
+  /** @returns nothing for a module that reads no secret */
+  rewriteModule(
+    compilation: Compilation,
+    module: import('./compiled-module.ts').CompiledModule,
+  ): { output: { code: string; map: unknown } | undefined; problems: boolean } | undefined {
+    if (!module.type.startsWith('javascript/')) return undefined
+    if (!this.session.readsFilter.include.some((pattern) => pattern.test(module.code))) return undefined
+    const graph = this.graphOf(compilation)
+    const { output, problems, place } = this.#rewriteCompiled!(module, graph.readsOptions())
+    graph.report(problems, module.path, place)
+    return { output, problems: problems.length > 0 }
+  }
+  #rewriteCompiled: typeof import('./compiled-module.ts').rewriteCompiled | undefined
+
+  #newGraph(): Graph {
+    return new Graph(this.session, { consumer: this.consumer, root: this.compiler.context })
+  }
+
+  async #prepare(): Promise<void> {
+    const { compiler } = this
+    this.#failed = false
+    this.#asked = false
+    if (this.#session && compiler.watchMode) return this.#refresh()
+    this.#session = await this.#attempt(() => this.#sessions.acquire(compiler, this.#place()))
+    this.#watch()
+    this.#rewriteCompiled ??= (await import('./compiled-module.ts')).rewriteCompiled
+    if (!this.#isWired) {
+      this.#isWired = true
+      const { module, resolve } = compiler.options
+      module.rules = [...(module.rules ?? []), ...virtualRules(this.consumer)]
+      virtualAliases(resolve, this)
+    }
+    this.#ways.start?.(this)
+  }
+
+  /** In a watching build: when a file of ours changed, all of it is read again. */
+  async #refresh(): Promise<void> {
+    const { modifiedFiles = new Set(), removedFiles = new Set() } = this.compiler
+    if (!this.#watched.some((file) => modifiedFiles.has(file) || removedFiles.has(file))) return
+    try {
+      await this.session.prepare(this.#place())
+      this.#problem = undefined
+      this.#watch()
+    } catch (error) {
+      // The mistake may be mended in the next moment: the watching goes on.
+      this.#problem = error
+    }
+  }
+
+  #watch(): void {
+    const { config } = this.session
+    this.#watched = [...config.files, ...localFiles(config)]
+  }
+
+  #place(): SessionPlace {
+    const { context, options } = this.compiler
+    const logger = this.compiler.getInfrastructureLogger('secrets')
+    const dotenv = options.dotenv as { prefix?: string | string[] } | boolean | undefined
+    return {
+      root: context,
+      mode: options.mode === 'none' ? undefined : options.mode,
+      prefixes: dotenv ? [(typeof dotenv === 'object' && dotenv.prefix) || 'WEBPACK_'].flat() : [],
+      logger: {
+        info: (message) => logger.info(message),
+        warn: (message) => logger.warn(message),
+        debug: (message) => logger.debug(message),
+      },
+    }
+  }
+
+  #begin(compilation: Compilation): void {
+    this.#root = compilation
+    this.#scanned = new Map()
+    for (const file of this.#watched) compilation.fileDependencies.add(file)
+    if (this.#problem) this.fail(this.#problem)
+    compilation.hooks.processAssets.tapPromise({ name: NAME, stage: AFTER_REPORT }, () =>
+      this.#scanAll(compilation),
+    )
+  }
+
+  /** Every importer is known and nothing is written. */
+  #finish(compilation: Compilation): void {
+    const graph = this.graphOf(compilation)
+    const importersOf = (module: Module): string[] =>
+      [...compilation.moduleGraph.getIncomingConnections(module)].flatMap(({ originModule }) =>
+        originModule ? idOf(originModule) : [],
+      )
+    if (this.consumer === 'client' && (this.#asked || this.#ways.looksAlways)) {
+      const denied = [...compilation.modules].filter(
+        (module) => module.resource !== undefined && inVirtual(module.resource) === SERVER_ID,
+      )
+      const by = new Set(denied.flatMap(importersOf))
+      for (const importer of by) graph.resolve(SERVER_ID, importer)
+      // An entry, or one that the bundler has dropped since.
+      if (by.size === 0 && (this.#asked || denied.length > 0)) graph.resolve(SERVER_ID, undefined)
+    }
+    let byId: Map<string, Module[]> | undefined
+    const importers: ImportersOf = (id) => {
+      byId ??= groupById(compilation.modules)
+      return new Set(
+        byId
+          .get(id)
+          ?.flatMap(importersOf)
+          .filter((importer) => importer !== id),
+      )
+    }
+    try {
+      graph.finish(importers)
+    } catch (error) {
+      this.fail(error)
+    }
+  }
+
+  async #scan(assets: readonly Asset[]): Promise<void> {
+    const { compiler } = this
+    for (const { name, source } of assets) this.#scanned.set(name, source)
+    const files = assets.map(({ name, source }) => ({ name, content: source.buffer() }))
+    await scanOutputs(this.session, files, relative(compiler.context, compiler.outputPath))
+  }
+
+  async #scanAll(compilation: Compilation): Promise<void> {
+    if (this.#failed) return
+    try {
+      await this.#scan(compilation.getAssets())
+    } catch (error) {
+      this.fail(error)
+    }
+  }
+
+  /** What was added or changed behind the report: too late to show it as the others, early enough to stop it. */
+  async #scanLate(compilation: Compilation): Promise<void> {
+    const late = compilation.getAssets().filter(({ name }) => !this.#scanned.has(name))
+    if (late.length > 0) await this.#attempt(() => this.#scan(late))
+  }
+
+  async #end(compilation: Compilation): Promise<void> {
+    const { compiler } = this
+    if (compiler.watchMode) return
+    try {
+      const { context, outputPath } = compiler
+      const holdsRoot = !relative(outputPath, context).startsWith('..')
+      if (!this.#failed && !holdsRoot && this.#scanned.size > 0)
+        await scanFolderOf(this.session, outputPath, context, new Set(this.#scanned.keys()))
+    } catch (error) {
+      this.#failed = true
+      compilation.errors.push(toBundlerError(error) as Error)
+    } finally {
+      this.#release()
+    }
+  }
+
+  #release(): void {
+    this.#sessions.release(this.compiler)
+  }
+
+  async #attempt<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work()
+    } catch (error) {
+      const shown = toBundlerError(error)
+      // Rspack shows the stack of what is thrown, and nothing where that is empty.
+      throw shown instanceof Error && shown.stack === ''
+        ? Object.assign(shown, { stack: shown.message })
+        : shown
+    }
+  }
+}
+
+function idOf(module: Module): string {
+  return module.resource === undefined ? module.identifier() : fileOf(module.resource)
+}
+
+/** Several modules may come of one file: under queries, in layers. */
+function groupById(modules: Iterable<Module>): Map<string, Module[]> {
+  const groups = new Map<string, Module[]>()
+  for (const module of modules) {
+    const id = idOf(module)
+    const group = groups.get(id)
+    if (group) group.push(module)
+    else groups.set(id, [module])
+  }
+  return groups
+}

@@ -1,0 +1,105 @@
+/**
+ * What webpack and Rspack have in common of what is used here. Their own types differ in names and depth
+ * though the objects are alike, so the shared hooks are written against these.
+ */
+import type { Buffer } from 'node:buffer'
+
+type HookOptions = string | { readonly name: string; readonly stage?: number }
+
+interface Hook<Args extends unknown[], Result = void> {
+  // biome-ignore lint/suspicious/noConfusingVoidType: a tap that returns nothing passes
+  tap(options: HookOptions, call: (...args: Args) => Result | void): void
+}
+
+interface AsyncHook<Args extends unknown[], Result = void> extends Hook<Args, Result> {
+  tapPromise(options: HookOptions, call: (...args: Args) => Promise<Result>): void
+}
+
+export interface ResourceData {
+  resource: string
+  path?: string | undefined
+  query?: string | undefined
+  fragment?: string | undefined
+}
+
+export interface NormalModuleFactory {
+  readonly hooks: {
+    readonly resolveForScheme: { for(scheme: string): Hook<[ResourceData], true> }
+  }
+}
+
+export interface Module {
+  readonly type: string
+  /** Path and query; only modules that were made from a file have one. */
+  readonly resource?: string
+  readonly useSourceMap?: boolean
+  readonly useSimpleSourceMap?: boolean
+  readonly buildInfo?: Record<string, unknown>
+  identifier(): string
+}
+
+export interface Asset {
+  readonly name: string
+  readonly source: { buffer(): Buffer }
+}
+
+interface PathSet {
+  add(path: string): unknown
+}
+
+export interface Compilation {
+  readonly compiler: Compiler
+  readonly errors: { push(error: Error): unknown }
+  readonly modules: Iterable<Module>
+  readonly moduleGraph: {
+    getIncomingConnections(module: Module): Iterable<{ readonly originModule?: Module | null }>
+  }
+  readonly fileDependencies: PathSet
+  readonly hooks: {
+    readonly finishModules: Hook<[Iterable<Module>]>
+    readonly processAssets: AsyncHook<[unknown]>
+  }
+  getAssets(): readonly Asset[]
+}
+
+export interface Compiler {
+  readonly context: string
+  readonly outputPath: string
+  readonly root: Compiler
+  readonly watchMode: boolean
+  readonly modifiedFiles?: ReadonlySet<string> | undefined
+  readonly removedFiles?: ReadonlySet<string> | undefined
+  readonly platform: Readonly<Record<string, boolean | null | undefined>>
+  readonly options: {
+    readonly mode?: string
+    readonly module: { rules?: unknown[] }
+    readonly resolve: { alias?: unknown; symlinks?: boolean }
+    readonly dotenv?: unknown
+    readonly cache?: unknown
+  }
+  readonly hooks: {
+    readonly beforeRun: AsyncHook<[Compiler]>
+    readonly run: AsyncHook<[Compiler]>
+    readonly watchRun: AsyncHook<[Compiler]>
+    readonly thisCompilation: Hook<[Compilation, { readonly normalModuleFactory: NormalModuleFactory }]>
+    readonly compilation: Hook<[Compilation, { readonly normalModuleFactory: NormalModuleFactory }]>
+    readonly shouldEmit: Hook<[Compilation], boolean>
+    readonly emit: AsyncHook<[Compilation]>
+    readonly done: AsyncHook<[{ readonly compilation: Compilation }]>
+    readonly failed: Hook<[Error]>
+    readonly watchClose: Hook<[]>
+  }
+  getInfrastructureLogger(name: string): Record<'info' | 'warn' | 'debug', (message: string) => void>
+}
+
+/** What a loader has for `this`. */
+export interface LoaderContext {
+  readonly resourcePath: string
+  readonly resourceQuery: string
+  readonly sourceMap: boolean
+  readonly _compiler: Compiler
+  readonly _compilation: Compilation
+  readonly _module: Module
+  cacheable(flag: boolean): void
+  callback(error: Error | null, code?: string, map?: unknown): void
+}

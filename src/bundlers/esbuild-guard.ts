@@ -1,0 +1,212 @@
+import { resolve, sep } from 'node:path'
+import type { BuildOptions, Message, Metafile, OutputFile, PluginBuild } from 'esbuild'
+import type { ImportersOf } from '../core/guard.ts'
+import { ENV_ID, namesRead } from './esbuild-env.ts'
+import { codeLoader, type Judgement, judge, textOf } from './esbuild-sources.ts'
+import type { Graph } from './graph.ts'
+import { findReaders } from './rspack-readers.ts'
+import type { Session } from './session.ts'
+
+/** The environment as anything but the object of a member access. */
+const WHOLE = /\b(?:meta|process)\s*(?:\?\.|\.)\s*env\b(?!\s*(?:\?\.|!?\s*[.[]))/
+/** What esbuild says of a name that the client module does not export. */
+const MISSING = /No matching export in "secrets:virtual:secrets\/client" for import "([^"]+)"/
+const PACKAGE = /[\\/]node_modules[\\/]/
+
+interface GuardOptions {
+  readonly build: PluginBuild
+  readonly session: Session
+  readonly graph: Graph
+  readonly root: string
+  readonly given: BuildOptions
+  /** Names that another pass has found to be read. */
+  readonly known: ReadonlySet<string>
+  /** The guard of the build before this one. */
+  readonly before: EsbuildGuard | undefined
+}
+
+/** What must be looked into by another pass. */
+export interface Missed {
+  readonly files: ReadonlySet<string>
+  readonly names: ReadonlySet<string>
+}
+
+/** Finds out what the sources of one build do with the environment, and what the graph may not have. */
+export class EsbuildGuard {
+  readonly #options: GuardOptions
+  /** Files whose patterns were made into direct reads in this build. */
+  readonly opened = new Set<string>()
+  /** Files below the root that name a secret; absent before anything was read. */
+  #readers: ReadonlySet<string> | undefined
+  #skipped: readonly string[] = []
+  readonly #names: Set<string>
+  readonly #patternFiles = new Set<string>()
+  /** Files that come to JavaScript; esbuild takes a filter once, for all builds of a context. */
+  #filtered: ReadonlySet<string> | undefined
+
+  constructor(options: GuardOptions) {
+    this.#options = options
+    const { before, known } = options
+    this.#names = new Set(known)
+    this.#filtered = before?.filtered
+  }
+
+  get filtered(): ReadonlySet<string> | undefined {
+    return this.#filtered
+  }
+
+  /** The names that the environment module has to have. */
+  named(): string[] {
+    const { graph, session } = this.#options
+    const names = [...session.names].filter((name) => graph.readsOptions().allows(name))
+    // A server's module is one piece, so leaving names out would spare nothing.
+    return graph.consumer === 'server' ? names : names.filter((name) => this.#names.has(name))
+  }
+
+  /**
+   * Reads the project's own sources. @param skip folders and files that the build writes
+   * @returns the files in which the environment is taken apart, for esbuild's filter
+   */
+  lookAround(skip: readonly string[], known: ReadonlySet<string>): string[] {
+    const { session, root, given } = this.#options
+    // Nothing is read without one of these.
+    const words = ['meta', 'virtual:secrets', ...(session.config.replaceProcessEnv ? ['process'] : [])]
+    const matches = (text: string): boolean =>
+      session.readsFilter.include.some((pattern) => pattern.test(text))
+    const outside = new Set(skip.filter((path) => path !== root))
+    const { files, unknown } = findReaders(root, { words, reads: matches, skip: outside })
+    for (const file of files) this.#take(file, textOf(file) ?? '')
+    if (given.stdin) this.#take('', String(given.stdin.contents))
+    for (const file of known) this.#patternFiles.add(file)
+    this.#readers = files
+    this.#skipped = [...unknown, ...[...outside].map((path) => `${path}${sep}`)]
+    this.#filtered ??= new Set(this.#patternFiles)
+    return [...this.#filtered]
+  }
+
+  #take(file: string, text: string): void {
+    for (const name of this.#options.session.names) if (text.includes(name)) this.#names.add(name)
+    if (file !== '' && WHOLE.test(text) && codeLoader(file, this.#options.given)) this.#patternFiles.add(file)
+  }
+
+  /**
+   * Judges every module of the project that names a secret.
+   * @returns what another pass must know; `undefined` when all is well
+   * @throws SecretsError for what is denied or cannot be followed, with chains
+   */
+  async judgeAll(metafile: Metafile, outputs: readonly OutputFile[]): Promise<Missed | undefined> {
+    const { graph, root, session } = this.#options
+    const inputs = Object.keys(metafile.inputs)
+    const reported = new Set<string>()
+    const missed = new Set<string>()
+    await Promise.all(
+      inputs.map(async (input) => {
+        const file = resolve(root, input)
+        const text = this.#textToJudge(input, file)
+        if (text === undefined) return
+        const judged = await this.#judge(input, file, text)
+        if (!judged) return
+        for (const { name } of judged.problems) if (name !== undefined) reported.add(name)
+        graph.report(judged.problems, file, (start) => ({ source: text, start }))
+        if (judged.patterns.length === 0 || this.opened.has(file)) return
+        if (this.#filtered?.has(file)) {
+          // It came to us and could not be changed, or went to another plugin.
+          graph.report(
+            judged.patterns.map(({ names, start }) => ({ kind: 'whole', name: names[0], start })),
+            file,
+            (start) => ({ source: text, start }),
+          )
+          return
+        }
+        missed.add(file)
+        for (const { names } of judged.patterns) for (const name of names) this.#names.add(name)
+      }),
+    )
+    const read = new Set<string>()
+    for (const { path, text } of outputs.filter(({ path }) => /\.[cm]?js$|^<stdout>$/.test(path))) {
+      const names = namesRead(text, session.names)
+      for (const name of names) read.add(name)
+      const unseen = [...names].filter((name) => !graph.readsOptions().allows(name) && !reported.has(name))
+      if (unseen.length > 0) this.#findUnseen(unseen, path, metafile)
+    }
+    graph.finish(importersFrom(metafile, root))
+    const named = new Set(this.named())
+    const absent = [...read].filter((name) => graph.readsOptions().allows(name) && !named.has(name))
+    for (const name of absent) this.#names.add(name)
+    return missed.size > 0 || absent.length > 0
+      ? { files: new Set([...this.#patternFiles, ...missed]), names: this.#names }
+      : undefined
+  }
+
+  /** Says of managed names that the client module does not have what is wrong with asking it. */
+  judgeMissing(errors: readonly Message[]): void {
+    const { graph, root, session } = this.#options
+    for (const { text, location } of errors) {
+      const name = MISSING.exec(text)?.[1]
+      if (name === undefined || !location || !session.names.has(name)) continue
+      const file = resolve(root, location.file)
+      const source = textOf(file) ?? location.lineText
+      const start = Math.max(0, source.indexOf(name, source.indexOf(location.lineText)))
+      const kind = graph.readsOptions().allows(name) ? 'elsewhere' : 'denied'
+      graph.report([{ kind, name, start }], file, () => ({ source, start }))
+    }
+    graph.finish(() => [])
+  }
+
+  /** @returns `undefined` for modules that are not the project's, or name no secret */
+  #textToJudge(input: string, file: string): string | undefined {
+    const { session, root, given } = this.#options
+    if (input.startsWith('secrets:') || PACKAGE.test(file)) return undefined
+    if (given.stdin && input === (given.stdin.sourcefile ?? '<stdin>')) return String(given.stdin.contents)
+    if (this.#readers && !this.#readers.has(file) && this.#wasSeen(file, root)) return undefined
+    const text = codeLoader(file, given) ? textOf(file) : undefined
+    return text !== undefined && session.readsFilter.include.some((pattern) => pattern.test(text))
+      ? text
+      : undefined
+  }
+
+  #wasSeen(file: string, root: string): boolean {
+    return file.startsWith(root + sep) && !this.#skipped.some((path) => file.startsWith(path))
+  }
+
+  async #judge(input: string, file: string, text: string): Promise<Judgement | undefined> {
+    const { build, given, graph } = this.#options
+    const isStdin = given.stdin && input === (given.stdin.sourcefile ?? '<stdin>')
+    const loader = isStdin ? (given.stdin!.loader ?? 'js') : codeLoader(file, given)
+    return loader && judge(build, text, loader, graph.readsOptions())
+  }
+
+  /**
+   * Reads that stand in an output and in no source of the project: in what another plugin made (a component
+   * of a framework), which is denied, or in a package, which gets `undefined`.
+   */
+  #findUnseen(names: readonly string[], output: string, metafile: Metafile): void {
+    const { graph, root } = this.#options
+    const key = Object.keys(metafile.outputs).find((path) => resolve(root, path) === output)
+    const inputs = Object.keys((key !== undefined && metafile.outputs[key]?.inputs) || metafile.inputs)
+    for (const input of inputs) {
+      const file = resolve(root, input)
+      if (input.startsWith('secrets:') || PACKAGE.test(file)) continue
+      const text = textOf(file)
+      // Of what has no file the text is not at hand; its name is all there is to show.
+      const source = text ?? input
+      for (const name of names) {
+        const start = text === undefined ? 0 : text.indexOf(name)
+        if (start !== -1) graph.report([{ kind: 'denied', name, start }], file, () => ({ source, start }))
+      }
+    }
+  }
+}
+
+/** Who imports a module, by absolute paths; what every file is given does not count. */
+function importersFrom({ inputs }: Metafile, root: string): ImportersOf {
+  const importers = new Map<string, string[]>()
+  for (const [input, { imports }] of Object.entries(inputs)) {
+    for (const { path, external } of imports) {
+      if (external || path.endsWith(ENV_ID)) continue
+      const target = resolve(root, path)
+      importers.set(target, [...(importers.get(target) ?? []), resolve(root, input)])
+    }
+  }
+  return (id) => importers.get(id) ?? []
+}

@@ -1,0 +1,147 @@
+import { dirname, isAbsolute, relative, resolve } from 'node:path'
+import type { Rollup } from 'vite'
+import { VIRTUAL } from '../core/expose/ids.ts'
+import { consoleLogger, type Logger } from '../core/log.ts'
+import { attemptAsync } from './error.ts'
+import { localFiles } from './local-files.ts'
+import { scanFolderOf, scanOutputs } from './outputs.ts'
+import { graphHooks, type Syntax } from './rollup-hooks.ts'
+import type { Session } from './session.ts'
+
+/** What Rollup and Rolldown differ in. */
+export interface RollupKind {
+  /** The folder that the build's options name as theirs. */
+  readonly root: (options: object) => string | undefined
+  /** How modules are written by the time that this plugin sees them. */
+  readonly syntaxOf: (options: object) => (id: string, moduleType: string | undefined) => Syntax | undefined
+}
+
+type Context = Pick<Rollup.PluginContext, 'info' | 'warn' | 'meta'>
+
+/**
+ * The wiring between the hooks of Rollup or Rolldown and one graph. Neither knows whom its output is for, so
+ * the configuration says it; without a word it is a client's.
+ * @param given the root that the plugin's own options name
+ */
+export function rollupPlugin(session: Session, kind: RollupKind, given?: string) {
+  /** Where outputs are relative to. */
+  let base = process.cwd()
+  /** Where the configuration is, and paths in messages are relative to. */
+  let root = given ?? base
+  let syntaxOf: ReturnType<RollupKind['syntaxOf']> = () => undefined
+  let isPrepared = false
+  let said = ''
+  /** What a build has brought to disk and was scanned before, by folder. */
+  const emitted = new Map<string, Set<string>>()
+
+  const graph = graphHooks(session, {
+    root: () => root,
+    consumerOf: () => session.config.consumer ?? 'client',
+    // Whether an output will have one is known only when all modules are there.
+    map: () => true,
+    syntaxOf: (id, moduleType) => syntaxOf(id, moduleType),
+  })
+
+  const prepare = async (context: Context): Promise<void> => {
+    const logger: Logger = {
+      // Each rebuild says it; once said is enough.
+      info: (message) => {
+        if (message !== said) context.info(message)
+        said = message
+      },
+      warn: (message) => context.warn(message),
+      debug: consoleLogger.debug,
+    }
+    try {
+      await attemptAsync(() => session.prepare({ root, mode: undefined, prefixes: [], logger }))
+    } catch (error) {
+      // A watching build goes on when these are mended.
+      throw Object.assign(error as Error, {
+        watchFiles: session.isConfigured ? localFiles(session.config) : [],
+      })
+    }
+  }
+
+  const scanFolders = (): Promise<void> =>
+    attemptAsync(async () => {
+      for (const [folder, names] of emitted) await scanFolderOf(session, folder, root, names)
+    })
+
+  return {
+    ...graph,
+
+    // Filters are compiled after this hook, so the names must be known by now.
+    options: {
+      order: 'post',
+      async handler(this: Context, options: object) {
+        base = kind.root(options) ?? process.cwd()
+        root = given ?? base
+        syntaxOf = kind.syntaxOf(options)
+        await prepare(this)
+        isPrepared = true
+        return null
+      },
+    },
+
+    async buildStart(this: Rollup.PluginContext) {
+      graph.buildStart.call(this)
+      // A watching Rolldown asks for options once, and values may have changed since.
+      if (this.meta.watchMode) for (const file of localFiles(session.config)) this.addWatchFile(file)
+      if (!isPrepared) await prepare(this)
+      isPrepared = false
+      emitted.clear()
+    },
+
+    // Before other plugins, which may take the prefix for a package.
+    resolveId: { ...graph.resolveId, order: 'pre' },
+    // After the compilers of a framework or of TypeScript.
+    transform: { ...graph.transform, order: 'post' },
+
+    // Before anything is written: a leak that is only found afterwards already is one.
+    generateBundle: {
+      order: 'post',
+      async handler(
+        this: Rollup.PluginContext,
+        output: { dir?: string | undefined; file?: string | undefined },
+        bundle: Rollup.OutputBundle,
+      ) {
+        const folder = resolve(base, output.dir ?? dirname(output.file ?? ''))
+        const files = Object.values(bundle)
+        for (const file of files) {
+          if (file.type !== 'chunk') continue
+          const left = [...file.imports, ...file.dynamicImports].find((id) => VIRTUAL.test(id))
+          if (left !== undefined)
+            this.error(`${left} was left out of the bundle by \`external\` or an alias.`)
+        }
+        await attemptAsync(() =>
+          scanOutputs(
+            session,
+            files.map((file) => ({
+              name: file.fileName,
+              content: file.type === 'chunk' ? file.code : file.source,
+            })),
+            relative(root, folder) || '.',
+          ),
+        )
+        // A folder that holds the project holds its sources and settings too, which are nobody's output.
+        const below = relative(folder, root)
+        if (below !== '' && (below.startsWith('..') || isAbsolute(below))) {
+          const names = emitted.get(folder) ?? new Set()
+          emitted.set(folder, names)
+          for (const { fileName } of files) names.add(fileName)
+        }
+      },
+    },
+
+    // What other plugins put beside the bundle. Not everybody closes one.
+    writeBundle: { order: 'post', sequential: true, handler: scanFolders },
+    closeBundle: {
+      order: 'post',
+      sequential: true,
+      async handler(this: Rollup.PluginContext) {
+        await scanFolders()
+        if (!this.meta.watchMode) await session.close()
+      },
+    },
+  }
+}

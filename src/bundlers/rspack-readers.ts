@@ -1,0 +1,76 @@
+import { readdirSync, readFileSync, realpathSync } from 'node:fs'
+import { extname, join, sep } from 'node:path'
+
+/** What no loader makes JavaScript with reads of. Everything else is looked into. */
+const ASSETS = new Set(
+  '.png .jpg .jpeg .gif .webp .avif .ico .svg .bmp .woff .woff2 .ttf .otf .eot .mp3 .mp4 .webm .ogg .wav .pdf .zip .gz .br .wasm .node .map .css .scss .sass .less .styl .md .txt .lock .log .snap .vault'.split(
+    ' ',
+  ),
+)
+/** Folders that are no sources of the project. */
+const FOREIGN = new Set(['node_modules', '.git', '.secrets'])
+
+export interface ReadersOptions {
+  /** Whether a text may read a secret. */
+  readonly reads: (text: string) => boolean
+  /** One of these words stands in every module that reads. */
+  readonly words: readonly string[]
+  /** Folders that are not looked into: what the build itself writes. */
+  readonly skip: ReadonlySet<string>
+}
+
+export interface Readers {
+  /** Files that name a secret. */
+  readonly files: Set<string>
+  /** Files and folders that could not be looked into: links, and what may not be read. */
+  readonly unknown: string[]
+}
+
+/**
+ * The files below a folder that name a secret. Rspack cannot choose modules by what stands in them, and
+ * handing every module to JavaScript costs a third of a build; reading the sources costs a hundredth.
+ */
+export function findReaders(folder: string, options: ReadersOptions): Readers {
+  const found: Readers = { files: new Set(), unknown: [] }
+  const visit = (at: string): void => {
+    let entries: import('node:fs').Dirent[]
+    try {
+      entries = readdirSync(at, { withFileTypes: true })
+    } catch {
+      found.unknown.push(at + sep)
+      return
+    }
+    for (const entry of entries) {
+      const path = join(at, entry.name)
+      if (entry.isDirectory()) {
+        if (!FOREIGN.has(entry.name) && !options.skip.has(path)) visit(path)
+      } else if (entry.isFile()) {
+        if (ASSETS.has(extname(entry.name))) continue
+        const reads = fileReads(path, options)
+        if (reads === undefined) found.unknown.push(path)
+        else if (reads) found.files.add(path)
+      } else if (entry.isSymbolicLink()) found.unknown.push(path)
+    }
+  }
+  visit(realpath(folder))
+  return found
+}
+
+/** @returns `undefined` for a file that cannot be read */
+export function fileReads(path: string, { words, reads }: ReadersOptions): boolean | undefined {
+  try {
+    // Told the encoding, Node reads small files in one call.
+    const text = readFileSync(path, 'utf8')
+    return words.some((word) => text.includes(word)) && reads(text)
+  } catch {
+    return undefined
+  }
+}
+
+function realpath(folder: string): string {
+  try {
+    return realpathSync(folder)
+  } catch {
+    return folder
+  }
+}
