@@ -112,7 +112,7 @@ describe('TypeScript in the documentation', () => {
           'unplugin-secrets/testing': entry('testing/index.ts'),
         },
       },
-      include: ['*.ts', '../../../src/client.d.ts', '../../../examples/**/*.ts'],
+      include: ['*.ts', '../../../src/client.d.ts', '../../../examples/custom-provider/*.ts'],
       exclude: [],
     }
     writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify(config))

@@ -1,9 +1,8 @@
-import { defineConfig } from '@rspack/core'
 import secrets from 'unplugin-secrets/rspack'
 
 const shared = { mode: 'production', context: import.meta.dirname, plugins: [secrets()] }
 
-export default defineConfig([
+export default [
   // `target` says whom an output is for.
   { ...shared, name: 'page', target: 'web', entry: { page: './src/page.js' } },
   {
@@ -13,4 +12,4 @@ export default defineConfig([
     entry: { server: './src/server.js' },
     output: { filename: '[name].cjs' },
   },
-])
+]
