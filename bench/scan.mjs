@@ -48,11 +48,15 @@ async function measure(title, values) {
   let highest = before
   const sampler = setInterval(() => (highest = Math.max(highest, process.memoryUsage.rss())), 5)
   const withReading = []
+  const cpu = []
   let result
   for (let run = 0; run < RUNS; run++) {
     const start = performance.now()
+    const used = process.cpuUsage()
     result = await scanFolder(scanner, corpus)
     withReading.push(result.bytes / 1e6 / ((performance.now() - start) / 1000))
+    const { user, system } = process.cpuUsage(used)
+    cpu.push(result.bytes / (user + system))
   }
   clearInterval(sampler)
   const extra = (highest - before) / 1e6
@@ -65,9 +69,11 @@ async function measure(title, values) {
   }
   console.log(`${title} (${(result.bytes / 1e6).toFixed(1)} MB, ${result.files} files)`)
   console.log(`  scan only           ${median(scanOnly).toFixed(0)} MB/s`)
-  console.log(`  reading and scan    ${median(withReading).toFixed(0)} MB/s`)
+  console.log(
+    `  reading and scan    ${median(withReading).toFixed(0)} MB/s, ${median(cpu).toFixed(0)} MB for a second of CPU`,
+  )
   console.log(`  building            ${built.toFixed(1)} ms`)
-  console.log(`  memory beyond start ${extra.toFixed(0)} MB`)
+  console.log(`  memory beyond start ${extra.toFixed(0)} MB, at most ${(highest / 1e6).toFixed(0)} MB in all`)
   console.log(`  findings            ${result.findings.length} (problems ${result.problems.length})`)
 }
 

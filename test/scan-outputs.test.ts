@@ -2,8 +2,11 @@ import { randomBytes } from 'node:crypto'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import swc from '@swc/core'
 import { transformSync } from 'esbuild'
 import { minifySync } from 'rolldown/utils'
+import { minify as terser } from 'terser'
+import { build as vite } from 'vite'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import webpack from 'webpack'
 import { createScanner, formatFindings } from '../src/core/scan/index.ts'
@@ -76,6 +79,37 @@ describe('every value is found in what is emitted', () => {
     expect(found(transformSync(text, { loader: 'base64' }).code)).toContain('UNICODE')
   })
 
+  test.each([false, true])('terser, ascii only: %s', async (ascii_only) => {
+    const { code, map } = await terser(source, { module: true, sourceMap: true, format: { ascii_only } })
+    expect(found(code!)).toEqual(NAMES)
+    expect(found(map as string)).toEqual([])
+  })
+
+  test('swc, minified and not', async () => {
+    const minified = await swc.minify(source, { module: true, compress: true, mangle: true, sourceMap: true })
+    expect(found(minified.code)).toEqual(NAMES)
+    for (const target of ['es5', 'es2022'] as const) {
+      const { code, map } = await swc.transform(source, { swcrc: false, sourceMaps: true, jsc: { target } })
+      expect(found(code)).toEqual(NAMES)
+      expect(found(map!)).toEqual(NAMES)
+    }
+  })
+
+  test.each([false, true, 'esbuild', 'terser'] as const)('Vite, minify: %s', async (minify) => {
+    const outDir = join(folder, `vite-${minify}`)
+    await vite({
+      root: folder,
+      configFile: false,
+      logLevel: 'silent',
+      build: { outDir, minify, sourcemap: true, rolldownOptions: { input: join(folder, 'entry.js') } },
+    })
+    const files = readdirSync(outDir, { recursive: true, withFileTypes: true }).filter((file) =>
+      file.isFile(),
+    )
+    expect(files.length).toBe(2)
+    for (const file of files) expect(found(readFileSync(join(file.parentPath, file.name)))).toEqual(NAMES)
+  })
+
   test('oxc, minified', () => {
     const { code, map } = minifySync('in.js', source, { sourcemap: true })
     expect(found(code)).toEqual(NAMES)
@@ -102,6 +136,31 @@ describe('every value is found in what is emitted', () => {
           expect(found(readFileSync(join(path, file)))).toEqual(NAMES)
     }
   })
+})
+
+describe('constants that are put together', () => {
+  const divided = Object.values(VALUES).map((value) => {
+    const at = value.length >> 1
+    return [value.slice(0, at), value.slice(at)].map((part) => JSON.stringify(part))
+  })
+  const ways: Record<string, string> = {
+    plus: divided.map(([a, b]) => `globalThis.x(${a} + ${b})`).join('\n'),
+    lines: divided.map(([a, b]) => `globalThis.x(${a} +\n      ${b})`).join('\n'),
+    template: divided.map(([a, b]) => `globalThis.x(\`\${${a}}\${${b}}\`)`).join('\n'),
+  }
+  const folded: Record<string, (code: string) => string | Promise<string>> = {
+    'as it is': (code) => code,
+    esbuild: (code) => transformSync(code).code,
+    'esbuild, minified': (code) => transformSync(code, { minify: true }).code,
+    'oxc, minified': (code) => minifySync('in.js', code).code,
+    'swc, minified': async (code) => (await swc.minify(code, { compress: true })).code,
+    terser: async (code) => (await terser(code)).code!,
+    'in an eval': (code) => `eval(${JSON.stringify(code)})`,
+  }
+  test.each(Object.keys(folded).flatMap((tool) => Object.keys(ways).map((way) => [tool, way] as const)))(
+    '%s: %s',
+    async (tool, way) => expect(found(await folded[tool]!(ways[way]!))).toEqual(NAMES),
+  )
 })
 
 function build(config: webpack.Configuration): Promise<void> {

@@ -40,7 +40,9 @@ export function envModule(names: readonly string[], from: string): string {
 
 /** The same where what nothing reads must go: in a sealed server. */
 export function apartEnvModule(names: readonly string[], from: string): string {
-  const specifiers = names.map((name) => `${isIdentifier(name) ? name : JSON.stringify(name)} as ${keyOf(name)}`)
+  const specifiers = names.map(
+    (name) => `${isIdentifier(name) ? name : JSON.stringify(name)} as ${keyOf(name)}`,
+  )
   return `export { ${specifiers.join(', ')} } from ${JSON.stringify(from)};\n`
 }
 

@@ -4,7 +4,7 @@ import type { ImportersOf } from '../core/guard.ts'
 import { ENV_ID, namesRead } from './esbuild-env.ts'
 import { codeLoader, type Judgement, judge, textOf } from './esbuild-sources.ts'
 import type { Graph } from './graph.ts'
-import { findReaders } from './rspack-readers.ts'
+import { findReaders } from './readers.ts'
 import type { Session } from './session.ts'
 
 /** The environment as anything but the object of a member access. */

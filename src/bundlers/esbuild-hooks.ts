@@ -3,19 +3,21 @@ import { dirname, relative, resolve } from 'node:path'
 import type {
   BuildOptions,
   BuildResult,
+  Metafile,
   OnEndResult,
   OnLoadResult,
   OnResolveArgs,
   OnResolveResult,
+  OutputFile,
   PartialMessage,
   Plugin,
   PluginBuild,
 } from 'esbuild'
 import { SecretsError } from '../core/errors.ts'
-import { meansServer, VIRTUAL } from '../core/expose/ids.ts'
+import { meansServer, SERVER_ID, VIRTUAL } from '../core/expose/ids.ts'
 import { consoleLogger } from '../core/log.ts'
 import type { Consumer } from '../core/types.ts'
-import { definesFor, ENV_ID, envModule } from './esbuild-env.ts'
+import { apartEnvModule, definesFor, ENV_ID, envModule } from './esbuild-env.ts'
 import { EsbuildGuard } from './esbuild-guard.ts'
 import { Writer, withoutOwnSources } from './esbuild-outputs.ts'
 import { codeLoader, judge, openPatterns, textOf } from './esbuild-sources.ts'
@@ -23,10 +25,22 @@ import { Graph } from './graph.ts'
 import { localFiles } from './local-files.ts'
 import { scanOutputs } from './outputs.ts'
 import { type PluginOptions, Session } from './session.ts'
+import { graphName, recordUsage } from './usage.ts'
 
 const NAME = 'unplugin-secrets'
 /** Of the virtual modules; stands before their ids in what esbuild prints and lists. */
 const NAMESPACE = 'secrets'
+
+/**
+ * Says that the module is an empty file, so that maps quote nothing of it: esbuild ignores a map without sources.
+ * In pieces, because tools look for such a comment in this file too.
+ */
+const UNQUOTED = [
+  '//#',
+  `sourceMappingURL=data:application/json,${encodeURIComponent(
+    JSON.stringify({ version: 3, sources: [SERVER_ID], sourcesContent: [''], names: [], mappings: 'AAAA' }),
+  )}\n`,
+].join(' ')
 
 /** What one pass over the sources taught the next one. */
 interface Lesson {
@@ -95,7 +109,8 @@ class EsbuildBuild {
     const { platform } = initialOptions
     if (platform === 'node' || (platform === 'neutral' && config.consumer === 'server'))
       this.#consumer = 'server'
-    initialOptions.define = { ...initialOptions.define, ...definesFor(names, config.replaceProcessEnv) }
+    const defines = definesFor(names, config.replaceProcessEnv, this.#seals)
+    initialOptions.define = { ...initialOptions.define, ...defines }
     initialOptions.inject = [...(initialOptions.inject ?? []), ENV_ID]
     initialOptions.metafile = true
     // Written by us, after the scan. A server (`serve`) hands out what is in memory, and an error instead of it
@@ -120,6 +135,11 @@ class EsbuildBuild {
     build.onDispose(() => {
       if (!this.#lesson) void this.#session.close()
     })
+  }
+
+  /** Whether outputs carry their values, so that what nothing reads must not be in them. */
+  get #seals(): boolean {
+    return this.#consumer === 'server' && this.#session.isSealed
   }
 
   get #outdir(): string {
@@ -153,7 +173,9 @@ class EsbuildBuild {
   /** A new graph: what was denied in the last build has been told. */
   #begin(): void {
     const session = this.#session
-    this.#graph = new Graph(session, { consumer: this.#consumer, root: this.#root })
+    // Who is no Node is not known to have its modules.
+    const edge = this.#given.platform !== 'node'
+    this.#graph = new Graph(session, { consumer: this.#consumer, root: this.#root, edge })
     this.#guard = new EsbuildGuard({
       build: this.#build,
       session,
@@ -205,11 +227,17 @@ class EsbuildBuild {
     const watchFiles = [...config.files, ...localFiles(config)]
     const rest = { resolveDir: this.#root, loader: 'js', watchFiles } as const
     const serve = this.#session.serve(this.#consumer)
-    if (path === ENV_ID) return { contents: envModule(this.#guard.named(), serve.envModule), ...rest }
+    if (path === ENV_ID) {
+      const make = this.#seals ? apartEnvModule : envModule
+      return { contents: make(this.#guard.named(), serve.envModule), ...rest }
+    }
     // Whatever is asked of it is there: the build fails by what the guard says.
     if (meansServer(path) && this.#consumer === 'client') return { contents: 'module.exports = {}', ...rest }
     try {
-      return { contents: this.#graph.load(`\0${path}`) ?? '', ...rest }
+      const text = this.#graph.load(`\0${path}`) ?? ''
+      if (!this.#seals) return { contents: text, ...rest }
+      // File names get their hashes before anything can be sealed, and of what a map quotes too.
+      return { contents: `${this.#session.stamp(text)}${UNQUOTED}`, ...rest }
     } catch (error) {
       return failed(error)
     }
@@ -238,20 +266,34 @@ class EsbuildBuild {
         return {}
       }
       const missed = await this.#guard.judgeAll(metafile, outputFiles)
-      const files = missed ? await this.#again(missed, result) : outputFiles.map(withoutOwnSources)
-      if (!missed) {
-        const named = files.map(({ path, contents }) => ({
-          name: relative(this.#outdir, path),
-          content: contents,
-        }))
-        await scanOutputs(this.#session, named, this.#outdir, this.#root)
-      }
+      const files = missed ? await this.#again(missed, result) : await this.#finish(outputFiles, metafile)
       if (this.#given.write === false || this.#lesson) result.outputFiles = files
       else await this.#writer.write(files)
       return { warnings: this.#warnings.splice(0) }
     } catch (error) {
       return failed(error)
     }
+  }
+
+  /** Outputs as they may be handed out: sealed, looked through, and told of in the manifest. */
+  async #finish(outputs: readonly OutputFile[], metafile: Metafile): Promise<OutputFile[]> {
+    const session = this.#session
+    const [root, outDir, given] = [this.#root, this.#outdir, this.#given]
+    let files = outputs.map(withoutOwnSources)
+    if (this.#seals) {
+      const { sealOutputs } = await import('./esbuild-sealing.ts')
+      files = sealOutputs(session, files, metafile, root)
+    }
+    const named = files.map(({ path, contents }) => ({ name: relative(outDir, path), content: contents }))
+    await scanOutputs(session, named, outDir, root)
+    if (session.config.manifest !== false) {
+      const { usesOf } = await import('./esbuild-usage.ts')
+      const place = { build: this.#build, graph: this.#graph, root, outDir, given }
+      const uses = await usesOf(metafile, place)
+      const name = graphName(this.#consumer, root, this.#outfile[0] ?? outDir)
+      await recordUsage(session, { name, consumer: this.#consumer, root, outDir, uses })
+    }
+    return files
   }
 
   /** Builds once more, knowing more: a module that no one looked into before takes part in a way that needs us. */

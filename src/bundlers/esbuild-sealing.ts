@@ -25,7 +25,9 @@ export function sealOutputs(
   metafile: Metafile,
   root: string,
 ): OutputFile[] {
-  const sizes = new Map(Object.entries(metafile.outputs).map(([path, output]) => [resolve(root, path), output]))
+  const sizes = new Map(
+    Object.entries(metafile.outputs).map(([path, output]) => [resolve(root, path), output]),
+  )
   const maps = new Set(files.map(({ path }) => path).filter((path) => path.endsWith('.map')))
   const sealed = new Map<string, Seal>()
   const resized = (file: OutputFile, text: string): OutputFile => {

@@ -1,8 +1,10 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { extname } from 'node:path'
 import type { BuildOptions, Loader, PluginBuild } from 'esbuild'
+import type { Node } from '../core/expose/ast.ts'
 import { readsOnlyPlainly } from '../core/expose/plain-read.ts'
 import type { EnvPattern, EnvProblem, EnvReadsOptions } from '../core/expose/rewrite.ts'
+import { importedNames } from '../core/expose/usage.ts'
 
 const LOADERS: Readonly<Record<string, Loader>> = {
   '.js': 'js',
@@ -61,17 +63,7 @@ export async function judge(
     }
   }
   try {
-    const { code, map } = await build.esbuild.transform(source, {
-      loader,
-      target: 'es2022',
-      jsx: 'automatic',
-      charset: 'utf8',
-      treeShaking: false,
-      sourcemap: 'external',
-      sourcesContent: false,
-      logLevel: 'silent',
-      tsconfigRaw: { compilerOptions: { experimentalDecorators: true } },
-    })
+    const { code, map } = await plainly(build, source, loader)
     const { problems, patterns } = rewrite(code)
     const place = await placer(source, code, map)
     return {
@@ -81,6 +73,61 @@ export async function judge(
   } catch {
     return undefined
   }
+}
+
+/** A module without types and JSX. */
+function plainly(build: PluginBuild, source: string, loader: Loader) {
+  return build.esbuild.transform(source, {
+    loader,
+    target: 'es2022',
+    jsx: 'automatic',
+    charset: 'utf8',
+    treeShaking: false,
+    sourcemap: 'external',
+    sourcesContent: false,
+    logLevel: 'silent',
+    tsconfigRaw: { compilerOptions: { experimentalDecorators: true } },
+  })
+}
+
+/** What a module takes from the virtual modules, its reads of the environment included. */
+export interface ModuleUses {
+  readonly uses: ReturnType<typeof importedNames>
+  /** Whether it only hands on what it imports, so that nothing of its own is left in an output. */
+  readonly isPassage: boolean
+}
+
+/**
+ * @param options.aliases specifiers that mean a virtual module
+ * @returns `undefined` for what nobody can parse
+ */
+export async function moduleUses(
+  build: PluginBuild,
+  source: string,
+  loader: Loader,
+  options: EnvReadsOptions & { readonly aliases: ReadonlyMap<string, string> },
+): Promise<ModuleUses | undefined> {
+  const { rewriteReads } = await import('./transform.ts')
+  const { parse } = await import('acorn')
+  const read = (code: string): ModuleUses => {
+    const how = { ...options, map: false, plain: true, parse: (text: string) => parseModule(parse, text) }
+    const { output } = rewriteReads(code, how)
+    const { body } = parseModule(parse, output?.code ?? code) as { readonly body: readonly Node[] }
+    const aliased = body.map((node) => {
+      const target = options.aliases.get(String(node.source?.value))
+      return target === undefined ? node : { ...node, source: { ...node.source!, value: target } }
+    })
+    return { uses: importedNames({ body: aliased }), isPassage: body.every(handsOn) }
+  }
+  try {
+    return read((await plainly(build, source, loader)).code)
+  } catch {
+    return undefined
+  }
+}
+
+function handsOn(node: Node & { readonly declaration?: unknown }): boolean {
+  return /^(?:Import|ExportAll|ExportNamed)Declaration$/.test(node.type) && !node.declaration
 }
 
 type Parse = typeof import('acorn').parse

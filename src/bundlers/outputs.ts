@@ -49,7 +49,7 @@ function checkSealed(files: readonly OutputFile[]): void {
         'UNSUPPORTED',
         `${name}: the values of virtual:secrets/server were not sealed.`,
         {
-          hint: "Use server: 'runtime' with this bundler, which is the default.",
+          hint: "Let no plugin after this one bring code into an output, or use server: 'runtime', which is the default.",
         },
       )
     }

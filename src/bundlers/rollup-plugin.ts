@@ -1,17 +1,23 @@
-import { dirname, isAbsolute, relative, resolve } from 'node:path'
+import { dirname, extname, isAbsolute, relative, resolve } from 'node:path'
 import type { Rollup } from 'vite'
 import { VIRTUAL } from '../core/expose/ids.ts'
+import type { ModuleUse } from '../core/expose/usage.ts'
 import { consoleLogger, type Logger } from '../core/log.ts'
 import { attemptAsync } from './error.ts'
+import { fileOf } from './graph.ts'
 import { localFiles } from './local-files.ts'
 import { scanFolderOf, scanOutputs } from './outputs.ts'
 import { graphHooks, type Syntax } from './rollup-hooks.ts'
+import { usesOf } from './rollup-usage.ts'
 import type { Session } from './session.ts'
+import { graphName, recordUsage } from './usage.ts'
 
 /** What Rollup and Rolldown differ in. */
 export interface RollupKind {
   /** The folder that the build's options name as theirs. */
   readonly root: (options: object) => string | undefined
+  /** Whether the output is for runtimes that may lack Node's modules. */
+  readonly edge: (options: object) => boolean
   /** How modules are written by the time that this plugin sees them. */
   readonly syntaxOf: (options: object) => (id: string, moduleType: string | undefined) => Syntax | undefined
 }
@@ -29,14 +35,18 @@ export function rollupPlugin(session: Session, kind: RollupKind, given?: string)
   /** Where the configuration is, and paths in messages are relative to. */
   let root = given ?? base
   let syntaxOf: ReturnType<RollupKind['syntaxOf']> = () => undefined
+  let isEdge = false
   let isPrepared = false
   let said = ''
   /** What a build has brought to disk and was scanned before, by folder. */
   const emitted = new Map<string, Set<string>>()
+  /** What a build has said of an output folder or file: several outputs may share one. */
+  const recorded = new Map<string, ModuleUse[]>()
 
   const graph = graphHooks(session, {
     root: () => root,
     consumerOf: () => session.config.consumer ?? 'client',
+    edge: () => isEdge,
     // Whether an output will have one is known only when all modules are there.
     map: () => true,
     syntaxOf: (id, moduleType) => syntaxOf(id, moduleType),
@@ -62,6 +72,24 @@ export function rollupPlugin(session: Session, kind: RollupKind, given?: string)
     }
   }
 
+  const record = async (
+    context: Rollup.PluginContext,
+    output: string,
+    outDir: string,
+    bundle: Rollup.OutputBundle,
+  ): Promise<void> => {
+    if (session.config.manifest === false) return
+    const parse = (code: string, id: string): unknown => {
+      const type = extname(fileOf(id)).replace(/^\.[cm]?/, '')
+      return context.parse(code, syntaxOf(id, type)?.parser as Parameters<typeof context.parse>[1])
+    }
+    const consumer = session.config.consumer ?? 'client'
+    const name = graphName(consumer, root, output)
+    const uses = [...(recorded.get(name) ?? []), ...usesOf(context, bundle, root, parse)]
+    recorded.set(name, uses)
+    await recordUsage(session, { name, consumer, root, outDir, uses })
+  }
+
   const scanFolders = (): Promise<void> =>
     attemptAsync(async () => {
       for (const [folder, names] of emitted) await scanFolderOf(session, folder, root, names)
@@ -77,6 +105,7 @@ export function rollupPlugin(session: Session, kind: RollupKind, given?: string)
         base = kind.root(options) ?? process.cwd()
         root = given ?? base
         syntaxOf = kind.syntaxOf(options)
+        isEdge = kind.edge(options)
         await prepare(this)
         isPrepared = true
         return null
@@ -90,6 +119,7 @@ export function rollupPlugin(session: Session, kind: RollupKind, given?: string)
       if (!isPrepared) await prepare(this)
       isPrepared = false
       emitted.clear()
+      recorded.clear()
     },
 
     // Before other plugins, which may take the prefix for a package.
@@ -122,6 +152,9 @@ export function rollupPlugin(session: Session, kind: RollupKind, given?: string)
             })),
             relative(root, folder) || '.',
           ),
+        )
+        await attemptAsync(() =>
+          record(this, output.file ? resolve(base, output.file) : folder, folder, bundle),
         )
         // A folder that holds the project holds its sources and settings too, which are nobody's output.
         const below = relative(folder, root)

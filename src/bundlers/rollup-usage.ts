@@ -9,6 +9,7 @@ export function usesOf(
   context: Pick<Rollup.PluginContext, 'getModuleInfo' | 'parse'>,
   bundle: Rollup.OutputBundle,
   root: string,
+  parse: (code: string, id: string) => unknown = (code) => context.parse(code),
 ): ModuleUse[] {
   const filesOf = new Map<string, string[]>()
   for (const output of Object.values(bundle)) {
@@ -30,9 +31,22 @@ export function usesOf(
       const files = [...own, ...(carriers ?? [])]
       const module = relative(root, fileOf(id)).replaceAll('\\', '/')
       const code = context.getModuleInfo(id)?.code
-      const found = code ? importedNames(context.parse(code)).filter((use) => use.from === from) : []
-      const whole: typeof found = dynamic.has(id) || !code ? [{ from, names: undefined }] : []
+      const named = code ? namesIn(code, (text) => parse(text, id)) : undefined
+      const found = named?.filter((use) => use.from === from) ?? []
+      const whole: typeof found = dynamic.has(id) || !named ? [{ from, names: undefined }] : []
       return [...found, ...whole].map((use) => ({ ...use, module, files }))
     })
   })
+}
+
+/** @returns `undefined` for what the bundler will compile in a way that only it knows */
+function namesIn(
+  code: string,
+  parse: (code: string) => unknown,
+): ReturnType<typeof importedNames> | undefined {
+  try {
+    return importedNames(parse(code))
+  } catch {
+    return undefined
+  }
 }

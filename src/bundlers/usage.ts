@@ -17,6 +17,11 @@ export interface BuiltGraph {
   readonly served?: readonly string[]
 }
 
+/** What a graph is called where the bundler has no name for it: whom it is for, and where it goes. */
+export function graphName(consumer: Consumer, root: string, output: string): string {
+  return `${consumer} ${relative(root, output).replaceAll('\\', '/') || '.'}`
+}
+
 /**
  * Writes the graph's part of the manifest, where the configuration asks for one.
  * @throws SecretsError CONFIG_INVALID for a file that browsers would get, FILE_UNREADABLE

@@ -3,6 +3,7 @@ import { clientCases } from './conformance/client.ts'
 import { guardCases } from './conformance/guard.ts'
 import { operationCases } from './conformance/operation.ts'
 import { scanCases } from './conformance/scan.ts'
+import { manifestCases, sealedCases } from './conformance/sealed.ts'
 import { serverCases } from './conformance/server.ts'
 import type { BundlerHarness, Specifics } from './harness.ts'
 import { worldFor } from './world.ts'
@@ -19,6 +20,9 @@ export function conformance(harness: BundlerHarness, specifics: Specifics = {}):
     cjs: true,
     worker: false,
     cache: false,
+    sealed: false,
+    manifest: false,
+    dropsUnused: true,
     sourcesContent: true,
     ...specifics,
   }
@@ -28,6 +32,8 @@ export function conformance(harness: BundlerHarness, specifics: Specifics = {}):
     describe('server', () => serverCases(world, known))
     describe('guard', () => guardCases(world, known))
     describe('scan', () => scanCases(world, known))
+    if (known.sealed) describe('sealed', () => sealedCases(world, known))
+    if (known.manifest) describe('manifest', () => manifestCases(world, known))
     describe('operation', () => operationCases(world, known))
   })
 }

@@ -68,7 +68,7 @@ const esbuild: BundlerHarness = {
   },
 }
 
-conformance(esbuild)
+conformance(esbuild, { sealed: true, manifest: true })
 
 describe('esbuild alone', () => {
   const MAPS_KEY = canary('maps')

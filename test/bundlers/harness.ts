@@ -48,7 +48,7 @@ export interface BundlerHarness {
   watch?(project: Project, options: BuildOptions): Watching
 }
 
-/** What a bundler does not have by itself. Everything defaults to `true` but `worker` and `cache`. */
+/** What a bundler does not have by itself. Everything defaults to `true` where nothing else is said. */
 export interface Specifics {
   /** `import data from './data.json'`. */
   readonly json?: boolean
@@ -58,10 +58,16 @@ export interface Specifics {
   readonly typescript?: boolean
   /** Output as CommonJS. */
   readonly cjs?: boolean
-  /** `new Worker(new URL('./w.js', import.meta.url))` is bundled. */
+  /** `new Worker(new URL('./w.js', import.meta.url))` is bundled. Default `false`. */
   readonly worker?: boolean
-  /** `cacheFolder` is used. */
+  /** `cacheFolder` is used. Default `false`. */
   readonly cache?: boolean
+  /** `server: 'sealed'` works. Default `false`. */
+  readonly sealed?: boolean
+  /** What nothing reads is dropped without minifying too. Default `true`. */
+  readonly dropsUnused?: boolean
+  /** `manifest` is written. Default `false`. */
+  readonly manifest?: boolean
   /** Source maps hold the sources' text. */
   readonly sourcesContent?: boolean
 }

@@ -43,4 +43,4 @@ const harness: BundlerHarness = {
   },
 }
 
-conformance(harness, { json: false, css: false })
+conformance(harness, { json: false, css: false, sealed: true, manifest: true })

@@ -34,4 +34,4 @@ const vite: BundlerHarness = {
   },
 }
 
-conformance(vite, { worker: true })
+conformance(vite, { worker: true, sealed: true, manifest: true })

@@ -40,7 +40,12 @@ export function createSealer(secret: KeyObject, scope: string, texts: ReadonlyMa
   return {
     stamp(module) {
       return module.replace(pattern, (mark, name: string) => {
-        return name === '' ? mark : `${mark}${createHash('sha256').update(sealFor([name])).digest('hex').slice(0, 16)}~`
+        return name === ''
+          ? mark
+          : `${mark}${createHash('sha256')
+              .update(sealFor([name]))
+              .digest('hex')
+              .slice(0, 16)}~`
       })
     },
     seal(code, { map }) {

@@ -1,6 +1,6 @@
 import type { SecretSource, Snapshot } from '../snapshot.ts'
 import type { Consumer } from '../types.ts'
-import type { Node } from './ast.ts'
+import { isTypeOnly, type Node } from './ast.ts'
 import type { Exposure } from './exposure.ts'
 import { CLIENT_ID, SERVER_ID } from './ids.ts'
 
@@ -54,11 +54,12 @@ export function importedNames(program: unknown): Pick<ModuleUse, 'from' | 'names
   const whole = new Set<ModuleUse['from']>()
   for (const node of (program as { readonly body: readonly Node[] }).body) {
     const from = node.source?.value
-    if (from !== CLIENT_ID && from !== SERVER_ID) continue
+    if ((from !== CLIENT_ID && from !== SERVER_ID) || isTypeOnly(node)) continue
     const names = named.get(from) ?? new Set()
     named.set(from, names)
     if (node.type === 'ExportAllDeclaration') whole.add(from)
     for (const specifier of node.specifiers ?? []) {
+      if (isTypeOnly(specifier)) continue
       const part = node.type === 'ImportDeclaration' ? specifier.imported : specifier.local
       const name = part && (part.name ?? part.value)
       if (typeof name === 'string') names.add(name)

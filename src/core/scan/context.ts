@@ -8,7 +8,7 @@ import {
   STARTER,
   Starters,
 } from './escape.ts'
-import { isOfSeam, JOINT, JOINT_STARTER, readSeam, Seams, WRAP } from './seams.ts'
+import { endsTemplate, isOfSeam, JOINT, JOINT_STARTER, readSeam, Seams, WRAP } from './seams.ts'
 
 /** Beyond the end of a needle, where anything may stand. */
 const EDGE = 0x100
@@ -80,7 +80,7 @@ export class Context {
         open = -1
       }
       const { end } = found
-      const before = at === 0 ? EDGE : at === last ? ANY : bytes[at - 1]!
+      const before = at === 0 ? EDGE : at === last || endsTemplate(bytes, at) ? ANY : bytes[at - 1]!
       if (at < nested || this.#possible(bytes, at, length, found, before)) {
         if (at < nested) nested += end - at
         const starts = startsEscape(found, at)
@@ -159,7 +159,8 @@ export class Context {
 function neighbour(bytes: Uint8Array, at: number, length: number): number {
   if (at >= length) return EDGE
   const byte = bytes[at]!
-  if (STARTER[byte] === 1) return ANY
+  // `${` may begin a joint whose quote is itself escaped.
+  if (STARTER[byte] === 1 || (byte === 0x24 && bytes[at + 1] === 0x7b)) return ANY
   return JOINT_STARTER[byte] === 1 && readSeam(bytes, at, length, scratch) ? ANY : byte
 }
 

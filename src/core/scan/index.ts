@@ -54,12 +54,14 @@ export function createScanner(values: Iterable<ScanValue>): Scanner {
   const needles = needlesOf(scannable)
   const hex = needles.flatMap(({ owners }, index) => (owners[0]?.encoding === 'hex' ? [index] : []))
   const filter = new NeedleFilter(
-    needles.map((needle) => needle.bytes),
+    needles.map((needle) => new Uint8Array(needle.bytes)),
     new Set(hex),
   )
   const view = new UnescapedView(filter, needles)
 
-  const matchesIn = (bytes: Uint8Array, isCode = false): Match[] => {
+  const matchesIn = (given: Uint8Array, isCode = false): Match[] => {
+    // One class for all that the inner loops see: Node's Buffer is another one, and both together are slow.
+    const bytes = new Uint8Array(given.buffer, given.byteOffset, given.length)
     const matches: Match[] = []
     const raw = new Map<number, number>()
     filter.search(bytes, bytes.length, (index, start) => {

@@ -9,7 +9,7 @@ export type ReadAsset = (asset: string) => Promise<Uint8Array | undefined>
 const MOST_ASSETS = 100
 
 /** A map that the code names: the last comment counts, as in browsers. */
-const COMMENT = /[#@]\s*sourceMappingURL=([^\s'"*]+)/g
+const COMMENT = /[#@]\s*sourceMappingURL=(\S+?)(?:\s*\*\/)?\s*$/gm
 
 /**
  * Adds to findings where their place was written, through the maps of the emitted files: inline, named by
@@ -50,7 +50,8 @@ async function traceOf(asset: string, read: ReadAsset, shown: string): Promise<T
     return ({ line, column }) => {
       try {
         const place = originalPositionFor(map, { line, column: column - 1 })
-        if (place.source === null) return undefined
+        // Not what the types say: a mapping may point at a source that the map does not have.
+        if (typeof place.source !== 'string') return undefined
         return { source: place.source, line: place.line, column: place.column + 1 }
       } catch {
         return undefined

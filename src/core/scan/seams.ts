@@ -109,6 +109,11 @@ function signBefore(bytes: Uint8Array, at: number): boolean {
   return false
 }
 
+/** Whether `"}` stands before, which may be the end of a constant whose quotes are escaped. */
+export function endsTemplate(bytes: Uint8Array, at: number): boolean {
+  return bytes[at - 1] === 0x7d && QUOTE[bytes[at - 2]!] === 1
+}
+
 /** The end of a constant in a template: a brace behind it, and `${` before. */
 function closes(bytes: Uint8Array, at: number, end: number, length: number): boolean {
   if (bytes[skipSpace(bytes, end, length)] !== 0x7d) return false
@@ -181,7 +186,7 @@ export class Seams {
     return bytes.length
   }
 
-  /** Where the last of the constants ends that begin with this quote; -1 when no brace follows it. */
+  /** Where the last of the constants ends that begin with this quote; -1 when no brace follows, the length when the text ends before. */
   #closeOf(quote: number): number {
     const bytes = this.#bytes
     const limit = Math.min(bytes.length, quote + FARTHEST)
@@ -196,7 +201,8 @@ export class Seams {
         at = next
       }
     }
-    return -1
+    // Cut off, as the stretches of an escaped text are: it may be one.
+    return limit === bytes.length ? limit : -1
   }
 
   /** Looks at every sixtieth byte: a run of base64 that is long enough cannot be missed so. */

@@ -27,8 +27,8 @@ export interface Readers {
 }
 
 /**
- * The files below a folder that name a secret. Rspack cannot choose modules by what stands in them, and
- * handing every module to JavaScript costs a third of a build; reading the sources costs a hundredth.
+ * The files below a folder that name a secret. Rspack and esbuild cannot choose modules by what stands in
+ * them, and handing every module to JavaScript costs a third of a build; reading the sources costs a hundredth.
  */
 export function findReaders(folder: string, options: ReadersOptions): Readers {
   const found: Readers = { files: new Set(), unknown: [] }
