@@ -246,20 +246,23 @@ function steps() {
 }
 
 function textOf(folder) {
-  return readdirSync(join(app, folder), { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => readFileSync(join(entry.parentPath, entry.name), 'latin1'))
+  return filesBelow(join(app, folder))
+    .map((file) => readFileSync(file, 'latin1'))
     .join('\n')
+}
+
+/** By hand, because Node 22 follows links where it lists recursively, and the app links to this repository. */
+function filesBelow(folder) {
+  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
+    const path = join(folder, entry.name)
+    return entry.isDirectory() ? filesBelow(path) : entry.isFile() ? [path] : []
+  })
 }
 
 function lookBack() {
   title('7. A last look at everything that was written and printed')
   const server = Object.entries(names).filter(([, { client }]) => !client)
-  const files = [app, home].flatMap((folder) =>
-    readdirSync(folder, { recursive: true, withFileTypes: true })
-      .filter((entry) => entry.isFile())
-      .map((entry) => join(entry.parentPath, entry.name)),
-  )
+  const files = [app, home].flatMap(filesBelow)
   for (const [name, { value }] of server) {
     const holding = files.filter((file) => readFileSync(file, 'latin1').includes(value))
     check(
