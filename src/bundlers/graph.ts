@@ -101,12 +101,10 @@ export class Graph {
 
   /** Fails the build if anything was denied, with the chains of the finished graph. @throws SecretsError */
   finish(importersOf: ImportersOf): void {
-    const violations = this.#violations.splice(0)
-    const seen = new Map(
-      violations.map((violation) => [this.#error(violation, importersOf).message, violation]),
-    )
+    const errors = this.#violations.splice(0).map((violation) => this.#error(violation, importersOf))
     throwProblems(
-      [...seen.values()].map((violation) => this.#error(violation, importersOf)),
+      // One place that was met twice is one report.
+      [...new Map(errors.map((error) => [error.message, error])).values()],
       (count) => `${count} places in client code would leak server secrets, or cannot be followed:`,
     )
   }

@@ -114,7 +114,7 @@ export function viteHooks(session: Session): Plugin {
       handler(html, { filename }) {
         if (isPreview) return html
         const { client } = session.exposure
-        const filled = fillHtml(html, new Set(session.exposure.names), (name) => {
+        const filled = fillHtml(html, session.names, (name) => {
           const value = client.values.get(name)
           return value === undefined || typeof value === 'string' ? value : JSON.stringify(value)
         })
