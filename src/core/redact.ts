@@ -63,17 +63,24 @@ export function redactionNeedles(secrets: Iterable<Secret>): RedactionNeedle[] {
 }
 
 /**
- * The characters that the value's own bits decide wholly, behind 0, 1 or 2 bytes of a group of three
- * (RFC 4648 section 4, and section 5 for the alphabet of URLs).
+ * The characters that a value's own bits decide wholly, for each place it can have inside a longer encoded
+ * text: behind 0, 1 or 2 bytes of a group of three (RFC 4648 section 4).
  */
+export function base64Inside(bytes: Uint8Array): string[] {
+  return [0, 1, 2].map((before) => {
+    const encoded = Buffer.concat([Buffer.alloc(before), bytes]).toString('base64')
+    return encoded.slice(Math.ceil((before * 8) / 6), Math.floor(((before + bytes.length) * 8) / 6))
+  })
+}
+
+/** The same in the alphabet of URLs (RFC 4648 section 5). */
+export function toUrlAlphabet(base64: string): string {
+  return base64.replaceAll('+', '-').replaceAll('/', '_')
+}
+
 function base64Forms(text: string): string[] {
-  const bytes = Buffer.from(text)
-  return [0, 1, 2]
-    .flatMap((before) => {
-      const encoded = Buffer.concat([Buffer.alloc(before), bytes]).toString('base64')
-      const inner = encoded.slice(Math.ceil((before * 8) / 6), Math.floor(((before + bytes.length) * 8) / 6))
-      return [inner, inner.replaceAll('+', '-').replaceAll('/', '_')]
-    })
+  return base64Inside(Buffer.from(text))
+    .flatMap((inner) => [inner, toUrlAlphabet(inner)])
     .filter((form) => form.length >= SHORTEST_BASE64)
 }
 

@@ -1,3 +1,4 @@
+import { base64Inside, toUrlAlphabet } from '../redact.ts'
 import type { Encoding, ScanValue } from './types.ts'
 
 /** A byte string to look for, and what it would mean to find it. */
@@ -58,17 +59,10 @@ function lineEndings(text: string): Set<string> {
   return new Set([text, unix, unix.replaceAll('\n', '\r\n')])
 }
 
-/**
- * The characters that the value's own bits decide wholly, for each place it can have inside a longer text
- * (after 0, 1 or 2 bytes of a group of three).
- */
 function addBase64(bytes: Uint8Array, add: (encoding: Encoding, needle: Uint8Array) => void): void {
-  for (const before of [0, 1, 2]) {
-    const bits = (before + bytes.length) * 8
-    const encoded = Buffer.concat([Buffer.alloc(before), bytes]).toString('base64')
-    const inner = encoded.slice(Math.ceil((before * 8) / 6), Math.floor(bits / 6))
+  for (const inner of base64Inside(bytes)) {
     add('base64', Buffer.from(inner))
-    add('base64url', Buffer.from(inner.replaceAll('+', '-').replaceAll('/', '_')))
+    add('base64url', Buffer.from(toUrlAlphabet(inner)))
   }
 }
 
