@@ -14,10 +14,12 @@ export type {
   CacheOptions,
   CheckResult,
   Consumer,
+  DocumentMetadata,
   Duration,
   Json,
   JsonObject,
   ListEntry,
+  PatchRequest,
   ProfileOverlay,
   Provider,
   ProviderContext,
@@ -25,11 +27,14 @@ export type {
   ReadRequest,
   ReadResult,
   Reference,
+  RemoveRequest,
   ScanOptions,
   SecretDeclaration,
   SecretDocument,
   SecretsConfig,
+  VersionEntry,
   WriteRequest,
+  WriteResult,
 } from './core/types.ts'
 
 /** Types a configuration exactly as it is written, so that generated types can follow its schemas. */

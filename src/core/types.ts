@@ -37,6 +37,11 @@ export interface SecretDocument {
   readonly value: string | Uint8Array | JsonObject
   /** The provider's own stamp for this content; equal stamps mean equal content. */
   readonly version?: string | undefined
+  /**
+   * Unix time in ms after which the value is worth nothing, because it was lent (dynamic credentials). The
+   * provider renews it while it can and gives it back at `close`; such a value is never kept in a cache.
+   */
+  readonly expiresAt?: number | undefined
 }
 
 /**
@@ -78,7 +83,60 @@ export interface WriteRequest {
   readonly path: string
   /** Only these environments' override where the place keeps several; absent: the shared value. */
   readonly environment?: string | undefined
-  readonly value: string
+  /** The whole document: text, bytes where the place holds bytes, an object where it holds fields. */
+  readonly value: string | Uint8Array | JsonObject
+  /**
+   * Check-and-set: written only while the current version is this one; `null`: only where nothing is yet.
+   * @throws SecretsError `CONFLICT` otherwise
+   */
+  readonly expected?: string | null | undefined
+}
+
+export interface WriteResult {
+  /** The stamp of what was written, as `read` would give it. */
+  readonly version?: string | undefined
+}
+
+/** Changes some fields of a document and keeps the others. */
+export interface PatchRequest {
+  readonly path: string
+  readonly set: JsonObject
+  /** Fields to take away. */
+  readonly unset?: readonly string[] | undefined
+  readonly expected?: string | undefined
+}
+
+export interface RemoveRequest {
+  readonly path: string
+  readonly environment?: string | undefined
+  /** Only these versions, where the place keeps several. */
+  readonly versions?: readonly string[] | undefined
+  /** Beyond recovery: destroyed versions, no recovery window. Default `false`: as recoverable as the place can. */
+  readonly forever?: boolean | undefined
+  /** How long it can be restored, where the place lets one choose. */
+  readonly recoveryDays?: number | undefined
+}
+
+/** One version of a document. */
+export interface VersionEntry {
+  readonly version: string
+  /** Unix time in ms. */
+  readonly createdAt?: number | undefined
+  readonly state: 'current' | 'previous' | 'deleted' | 'destroyed'
+  /** Names that the place gives to versions (AWS stages). */
+  readonly labels?: readonly string[] | undefined
+}
+
+/** What a place knows of a document beside its value. */
+export interface DocumentMetadata {
+  /** Free text by key: owner, created, environment. */
+  readonly custom: Readonly<Record<string, string>>
+  readonly description?: string | undefined
+  /** Unix time in ms. */
+  readonly createdAt?: number | undefined
+  readonly updatedAt?: number | undefined
+  /** How many versions the place keeps. */
+  readonly maxVersions?: number | undefined
 }
 
 /** A name in a place, with what may be shown of it. */
@@ -126,9 +184,42 @@ export interface Provider {
   read(requests: readonly ReadRequest[], context: ProviderContext): Promise<readonly ReadResult[]>
   /** What is there below a path. */
   list?(path: string, context: ProviderContext): Promise<readonly ListEntry[]>
-  write?(request: WriteRequest, context: ProviderContext): Promise<void>
+  /**
+   * The cheapest stamps that tell whether documents have changed, in the order of the requests; the same
+   * stamps as `read` gives. May fall back to reading. `undefined`: nothing there.
+   * @throws SecretsError when none could be known
+   */
+  versions?(
+    requests: readonly ReadRequest[],
+    context: ProviderContext,
+  ): Promise<readonly (string | undefined | SecretsError)[]>
+  write?(request: WriteRequest, context: ProviderContext): Promise<WriteResult>
+  patch?(request: PatchRequest, context: ProviderContext): Promise<WriteResult>
   /** @returns whether there was something to remove. */
-  remove?(request: Omit<WriteRequest, 'value'>, context: ProviderContext): Promise<boolean>
+  remove?(request: RemoveRequest, context: ProviderContext): Promise<boolean>
+  /** Undoes a removal that can be undone. @returns whether there was something to bring back */
+  restore?(request: Pick<RemoveRequest, 'path' | 'versions'>, context: ProviderContext): Promise<boolean>
+  /** Every version that the place still knows of, newest first; `undefined`: no such document. */
+  history?(path: string, context: ProviderContext): Promise<readonly VersionEntry[] | undefined>
+  /** Makes the content of an older version the current one. @throws SecretsError `NOT_FOUND`, `DESTROYED`, … */
+  rollback?(
+    request: { readonly path: string; readonly version: string },
+    context: ProviderContext,
+  ): Promise<WriteResult>
+  /** `undefined`: no such document. */
+  metadata?(path: string, context: ProviderContext): Promise<DocumentMetadata | undefined>
+  /** Merges into what is there; an empty text takes a key away. */
+  annotate?(
+    request: { readonly path: string; readonly custom: Readonly<Record<string, string>> },
+    context: ProviderContext,
+  ): Promise<void>
+  /** The least rights with which exactly these requests can be read: HCL, JSON. Text to be applied as it is. */
+  policy?(requests: readonly ReadRequest[], context: ProviderContext): Promise<string>
+  /**
+   * Tells that something may have changed (a file), without asking. `changed` may be called too often.
+   * @returns how to stop
+   */
+  watch?(context: ProviderContext, changed: () => void): () => void
   /** Diagnosis for `doctor`: reachable, logged in, each request readable. Never throws for what it finds. */
   check?(requests: readonly ReadRequest[], context: ProviderContext): Promise<readonly CheckResult[]>
   /** Gives back sockets, timers and leases. */

