@@ -23,6 +23,7 @@ const entries = {
   'runtime/load': 'src/runtime/load.ts',
   'runtime/sealed-edge': 'src/runtime/sealed-edge.ts',
   'runtime/sealed-node': 'src/runtime/sealed-node.ts',
+  'server/index': 'src/server/index.ts',
   'testing/index': 'src/testing/index.ts',
   'cli/main': 'src/cli/main.ts',
 }

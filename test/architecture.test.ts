@@ -230,7 +230,7 @@ describe('what is rare stays rare', () => {
       'providers/env.ts',
       'runtime/value.ts',
       'runtime/load.ts',
-      /^providers\/(vault|aws)\//,
+      /^providers\/(vault|aws|vault-env)\//,
       /^cli\//,
       /^dotenv\//,
     ]

@@ -33,6 +33,7 @@ export type SecretsErrorCode =
   | 'LOGIN_REFUSED'
   | 'TOKEN_INVALID'
   | 'PERMISSION_DENIED'
+  | 'DEVICE_REVOKED'
   | 'MOUNT_NOT_FOUND'
   | 'NAMESPACE_NOT_FOUND'
   // one secret

@@ -6,18 +6,27 @@ import { dotenv } from './dotenv.ts'
 import { env } from './env.ts'
 import { local } from './local/index.ts'
 import { vault } from './vault/index.ts'
+import { vaultEnv } from './vault-env/index.ts'
 
 export type { AwsOptions } from './aws/index.ts'
 export type { DotenvOptions } from './dotenv.ts'
 export type { LocalOptions } from './local/index.ts'
 export type { VaultOptions } from './vault/index.ts'
-export { aws, dotenv, env, local, vault }
+export type { VaultEnvOptions } from './vault-env/index.ts'
+export { aws, dotenv, env, local, vault, vaultEnv }
 
 /**
  * By `type`. The factories are light; each imports what it works with at its first call. Plain data
  * carries no types, so what the options must be is for each factory to check.
  */
-const factories: Readonly<Record<string, (options: never) => Provider>> = { vault, aws, local, dotenv, env }
+const factories: Readonly<Record<string, (options: never) => Provider>> = {
+  vault,
+  aws,
+  local,
+  dotenv,
+  env,
+  vaultEnv,
+}
 
 /**
  * Makes a provider from plain data: `secrets.config.json`, or a built server's manifest.

@@ -16,4 +16,5 @@ export const commands: Readonly<
   run: { description: 'Start a program with the secrets in its environment', load: () => import('./run.ts') },
   types: { description: 'Write the TypeScript declarations of the names', load: () => import('./types.ts') },
   scan: { description: 'Search files for values that must not be there', load: () => import('./scan.ts') },
+  serve: { description: 'Run a vault-env server', load: () => import('./serve.ts') },
 }

@@ -1,0 +1,111 @@
+import { mkdirSync } from 'node:fs'
+import type { AddressInfo } from 'node:net'
+import { dirname } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { serve as serveFetch } from '@hono/node-server'
+import { getConnInfo } from '@hono/node-server/conninfo'
+import { rateLimiter } from 'hono-rate-limiter'
+import { SecretsError } from '../core/errors.ts'
+import { createApp } from './app.ts'
+import { type Database, migrate } from './database.ts'
+import { Store } from './store.ts'
+
+export interface ServeOptions {
+  /** Default `127.0.0.1`: this machine only. */
+  readonly host?: string
+  /** Default 8787; 0 for a free one. */
+  readonly port?: number
+  /** `file:…`, `libsql://…` or `postgres://…`. Default a file `vault-env.db` in the working folder. */
+  readonly databaseUrl?: string
+  /** Of a libSQL server. */
+  readonly authToken?: string
+  /** Whether approving, revoking and rolling back need an approved device, too. Default `false`. */
+  readonly strict?: boolean
+  /** Requests a minute for one address and project, over all of `/api/`. Default 600; 0: no limit. */
+  readonly rateLimit?: number
+}
+
+export interface RunningVaultServer {
+  readonly url: string
+  /** Takes no new requests, lets those under way end, closes the database. */
+  close(): Promise<void>
+}
+
+/**
+ * Starts the vault-env server.
+ * @throws SecretsError `CONFIG_INVALID` for a database address of another kind, `UNREACHABLE` for one that does
+ * not open, `FILE_UNREADABLE` for a port that is taken
+ */
+export async function serve(options: ServeOptions = {}): Promise<RunningVaultServer> {
+  const { host = '127.0.0.1', port = 8787, strict = false, rateLimit = 600 } = options
+  const url = options.databaseUrl ?? pathToFileURL('vault-env.db').href
+  const database = await openDatabase(url, options.authToken)
+  const app = createApp({
+    store: new Store(database),
+    strict,
+    addressOf: (context) => getConnInfo(context).remote.address ?? null,
+    ...(rateLimit > 0 && {
+      before: rateLimiter({
+        windowMs: 60_000,
+        limit: rateLimit,
+        keyGenerator: async (context) => {
+          const address = getConnInfo(context).remote.address ?? ''
+          return `${address} ${projectOf(await context.req.text())}`
+        },
+        message: { error: 'Too many requests' },
+      }),
+    }),
+  })
+  return new Promise((resolve, reject) => {
+    const server = serveFetch({ fetch: app.fetch, hostname: host, port }, (info: AddressInfo) => {
+      const shown = info.family === 'IPv6' ? `[${info.address}]` : info.address
+      resolve({
+        url: `http://${shown}:${info.port}`,
+        async close() {
+          await new Promise((done) => {
+            server.close(done)
+            if ('closeIdleConnections' in server) server.closeIdleConnections()
+          })
+          await database.close()
+        },
+      })
+    })
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      void database.close()
+      reject(new SecretsError('FILE_UNREADABLE', `Cannot listen on ${host}:${port}: ${error.code}.`))
+    })
+  })
+}
+
+async function openDatabase(url: string, authToken: string | undefined): Promise<Database> {
+  const scheme = /^([a-z]+):/i.exec(url)?.[1]?.toLowerCase() ?? ''
+  const isPostgres = scheme === 'postgres' || scheme === 'postgresql'
+  if (!isPostgres && !['file', 'libsql', 'http', 'https', 'ws', 'wss'].includes(scheme))
+    throw new SecretsError('CONFIG_INVALID', 'The database address is of no known kind.', {
+      hint: 'file:vault.db, libsql://host, or postgres://user:password@host/name.',
+    })
+  try {
+    // The folder of a new file; `file:name` and `file:///name` are both in use.
+    if (scheme === 'file') {
+      const path = url.startsWith('file://') ? fileURLToPath(url) : url.slice('file:'.length)
+      mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+    }
+    const database = isPostgres
+      ? await (await import('./postgres.ts')).openPostgres(url)
+      : await (await import('./libsql.ts')).openLibsql(url, authToken)
+    await migrate(database)
+    return database
+  } catch (error) {
+    // An address may hold a password, and a driver's message the address.
+    const { code } = (error as { cause?: { code?: string } }).cause ?? (error as { code?: string })
+    throw new SecretsError('UNREACHABLE', `The database does not open: ${code ?? 'no reason given'}.`, {
+      hint: 'Check the address, the name and password in it, and that the server runs.',
+    })
+  }
+}
+
+/** For the limit only: what it says is not trusted with anything else. */
+function projectOf(raw: string): string {
+  const id = /"project_id"\s*:\s*"([\w-]{1,64})"/.exec(raw)?.[1]
+  return id ?? ''
+}

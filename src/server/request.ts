@@ -1,0 +1,39 @@
+import type { ContentfulStatusCode } from 'hono/utils/http-status'
+
+/** What the other side is told, in the protocol's words. Never a value, a key or a blob. */
+export class ApiError extends Error {
+  readonly status: ContentfulStatusCode
+
+  constructor(status: ContentfulStatusCode, message: string) {
+    super(message)
+    this.status = status
+  }
+}
+
+export type Body = Readonly<Record<string, unknown>>
+
+/** @throws ApiError 400 for what is no JSON object */
+export async function parseBody(raw: string): Promise<Body> {
+  try {
+    const body: unknown = JSON.parse(raw)
+    if (typeof body === 'object' && body !== null && !Array.isArray(body)) return body as Body
+  } catch {}
+  throw new ApiError(400, 'The body must be a JSON object')
+}
+
+/** @throws ApiError 400 for what is no text, is empty, or holds a NUL, which Postgres cannot store */
+export function field(body: Body, name: string, message = `${name} required`): string {
+  const value = optionalField(body, name)
+  if (!value) throw new ApiError(400, message)
+  return value
+}
+
+/** `undefined` where it is missing or null. @throws ApiError 400 for another type */
+export function optionalField(body: Body, name: string): string | undefined {
+  const value = Object.hasOwn(body, name) ? body[name] : undefined
+  if (value === undefined || value === null) return undefined
+  // Lone surrogates have no UTF-8 either.
+  if (typeof value !== 'string' || value.includes('\0') || /\p{Surrogate}/u.test(value))
+    throw new ApiError(400, `${name} must be text`)
+  return value
+}
