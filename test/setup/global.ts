@@ -24,7 +24,7 @@ async function answers(url: string, headers?: Record<string, string>): Promise<b
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const prepared = spawnSync(process.execPath, [fromHere('prepare.mjs')], { stdio: ['ignore', 2, 2] })
   if (prepared.status !== 0) throw new Error('The test servers could not be prepared; see above.')
-  const parts: Record<'bao' | 'moto' | 'chromium' | 'redis' | 'postgres', string> = JSON.parse(
+  const parts: Record<'bao' | 'moto' | 'python' | 'chromium' | 'redis' | 'postgres', string> = JSON.parse(
     readFileSync(fromHere('../../.test-servers/parts.json'), 'utf8'),
   )
   // A home of their own: neither may read or write what belongs to the person who runs the tests.
@@ -60,7 +60,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     bao: { url: `http://127.0.0.1:${bao!.port}`, token, binary: parts.bao },
     moto: { url: `http://127.0.0.1:${moto!.port}` },
     chromium: parts.chromium,
-    programs: { redis: parts.redis, postgres: parts.postgres },
+    programs: { redis: parts.redis, postgres: parts.postgres, python: parts.python },
   })
   return teardown
 }

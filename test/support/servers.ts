@@ -9,8 +9,8 @@ export interface Servers {
   readonly moto: { readonly url: string }
   /** The browser's executable. */
   readonly chromium: string
-  /** Executables for the tests that start a server of their own: `startRedis`, `startPostgres`. */
-  readonly programs: { readonly redis: string; readonly postgres: string }
+  /** Executables: `startRedis`, `startPostgres`, and the Python that has the published vault-env client. */
+  readonly programs: { readonly redis: string; readonly postgres: string; readonly python: string }
 }
 
 export interface RunningServer {
