@@ -23,6 +23,8 @@ const entries = {
   'runtime/load': 'src/runtime/load.ts',
   'runtime/sealed-edge': 'src/runtime/sealed-edge.ts',
   'runtime/sealed-node': 'src/runtime/sealed-node.ts',
+  'dotenv/index': 'src/dotenv/index.ts',
+  'dotenv/config': 'src/dotenv/config.ts',
   'server/index': 'src/server/index.ts',
   'testing/index': 'src/testing/index.ts',
   'cli/main': 'src/cli/main.ts',

@@ -285,6 +285,7 @@ describe('tables', () => {
     ['aws', 'src/providers/aws/options.ts', 'AwsAuth', 'auth.'],
     ['local', 'src/providers/local/index.ts', 'LocalOptions', ''],
     ['dotenv', 'src/providers/dotenv.ts', 'DotenvOptions', ''],
+    ['vault-env', 'src/providers/vault-env/index.ts', 'VaultEnvOptions', ''],
   ])('%s: has a row for every option of %s %s', (page, file, name, prefix) => {
     const members = membersOf(file, name)
     expect(members.length).toBeGreaterThan(0)

@@ -93,6 +93,7 @@ export interface SettleOutput {
  */
 const FORGOTTEN: ReadonlySet<SecretsErrorCode> = new Set([
   'PERMISSION_DENIED',
+  'DEVICE_REVOKED',
   'MOUNT_NOT_FOUND',
   'NAMESPACE_NOT_FOUND',
   'NOT_FOUND',
