@@ -28,6 +28,7 @@ const entries = {
   'server/index': 'src/server/index.ts',
   'testing/index': 'src/testing/index.ts',
   'cli/main': 'src/cli/main.ts',
+  'cli/vault-env': 'src/cli/vault-env.ts',
 }
 
 /** What a start loads in any case: one file, because each costs about a millisecond there, whatever is in it. */

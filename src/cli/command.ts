@@ -1,8 +1,14 @@
+import { basename } from 'node:path'
 import { parseArgs, stripVTControlCharacters } from 'node:util'
 import { type ArgsDef, type CommandDef, defineCommand, renderUsage } from 'citty'
 import { didYouMean } from '../core/nearest.ts'
 import { usageError } from './errors.ts'
 import { colors } from './output.ts'
+
+/** Which of the two programs runs: both have the device commands. */
+export const PROGRAM = /^vault-env(\.[cm]?[jt]s)?$/.test(basename(process.argv[1] ?? ''))
+  ? 'vault-env'
+  : 'secrets'
 
 /** On every command. */
 export const COMMON = {
@@ -56,11 +62,16 @@ export interface Command {
   check(own: readonly string[]): void
 }
 
+/** Each command and what it is for; its file is read only when it is asked for. */
+export type CommandTable = Readonly<
+  Record<string, { readonly description: string; load(): Promise<{ default: Command }> }>
+>
+
 export function command<const Args extends ArgsDef>(input: CommandInput<Args>): Command {
   const { name, description, examples, wrapsCommand = false } = input
   const args: ArgsDef = { ...input.args, ...COMMON }
   const definition = defineCommand({
-    meta: { name: `secrets ${name}`, description },
+    meta: { name: `${PROGRAM} ${name}`, description },
     args,
     run({ args: flags, rawArgs }) {
       const split = wrapsCommand ? rawArgs.indexOf('--') : -1
@@ -79,7 +90,7 @@ export function command<const Args extends ArgsDef>(input: CommandInput<Args>): 
     check(own) {
       const [word] = wrapsCommand ? tokensOf(own, args).filter((token) => token.kind === 'positional') : []
       if (word) {
-        const hint = `Write -- before the program: secrets ${name} -- ${word.value} …`
+        const hint = `Write -- before the program: ${PROGRAM} ${name} -- ${word.value} …`
         throw usageError(`${name} does not know where its own flags end.`, hint)
       }
       checkFlags(own, args, name)
@@ -118,7 +129,7 @@ function valuesOf(own: readonly string[], args: ArgsDef, flag: string): string[]
 }
 
 function checkFlags(own: readonly string[], args: ArgsDef, name: string): void {
-  const seeHelp = `See: secrets ${name} --help`
+  const seeHelp = `See: ${PROGRAM} ${name} --help`
   const known = Object.keys(args).filter((key) => args[key]!.type !== 'positional')
   const positionals = Object.keys(args).filter((key) => args[key]!.type === 'positional')
   const required = positionals.filter((key) => args[key]!.required)

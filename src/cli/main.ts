@@ -4,76 +4,14 @@
  *
  * @module
  */
-import { type CommandDef, defineCommand, renderUsage, runCommand } from 'citty'
-import { didYouMean } from '../core/nearest.ts'
-import { VERSION } from '../core/user-agent.ts'
-import { tidy, tokensOf } from './command.ts'
 import { commands } from './commands/index.ts'
-import { describeError, EXIT, exitCodeOf, formatError, usageError } from './errors.ts'
-import { note, noteColors, print, result, watchOutput } from './output.ts'
+import { runProgram } from './program.ts'
 
-async function main(argv: readonly string[]): Promise<void> {
-  const end = argv.indexOf('--')
-  const own = end === -1 ? argv : argv.slice(0, end)
-  const json = own.includes('--json')
-  try {
-    await dispatch(argv, own)
-  } catch (caught) {
-    const error = asUsage(caught)
-    if (json) result(true, { error: describeError(error) }, () => '', exitCodeOf(error))
-    else {
-      process.exitCode = exitCodeOf(error)
-      note(`${noteColors.red('error:')} ${formatError(error)}`)
-    }
-  }
-}
-
-async function dispatch(argv: readonly string[], own: readonly string[]): Promise<void> {
-  const asksHelp = own.includes('--help') || own.includes('-h')
-  const first = tokensOf(own).find((token) => token.kind === 'positional')
-  if (first === undefined) {
-    const flag = own.find((arg) => !['--help', '-h', '--version', '-v', '--json'].includes(arg))
-    if (own.includes('--version') || own.includes('-v')) print(VERSION)
-    else if (asksHelp || (own.length === 0 && argv.length === 0)) print(await overview())
-    else throw usageError(flag ? `There is no command before ${flag}.` : 'There is no command.', SEE_HELP)
-    return
-  }
-  const name = first.value!
-  if (!Object.hasOwn(commands, name))
-    throw usageError(`There is no command ${name}.${didYouMean(name, Object.keys(commands))}`, SEE_HELP)
-  const { default: command } = await commands[name]!.load()
-  if (asksHelp) {
-    print(await command.help())
-    return
-  }
-  const mine = (args: readonly string[]) => args.filter((_, index) => index !== first.index)
-  command.check(mine(command.wrapsCommand ? own : argv))
-  // `run` leaves a Ctrl-C to the program it started.
-  if (!command.wrapsCommand) process.once('SIGINT', () => process.exit(EXIT.interrupted))
-  await runCommand(command.definition, { rawArgs: mine(argv) })
-}
-
-const SEE_HELP = 'See: secrets --help'
-
-function overview(): Promise<string> {
-  const subCommands = Object.fromEntries(
-    Object.entries(commands).map(([name, { description }]): [string, CommandDef] => [
-      name,
-      { meta: { name, description } },
-    ]),
-  )
-  const description = 'Secrets for builds and programs, and never into the browser by mistake'
-  const root = defineCommand({ meta: { name: 'secrets', version: VERSION, description }, subCommands })
-  return renderUsage(root).then((usage) =>
-    [tidy(usage), '', 'For example: secrets set STRIPE_KEY, then secrets run -- npm start'].join('\n'),
-  )
-}
-
-/** What citty itself finds wrong with a command line (its error class is not exported). */
-function asUsage(error: unknown): unknown {
-  if (!(error instanceof Error) || error.name !== 'CLIError') return error
-  return usageError(`${tidy(error.message)}.`, SEE_HELP)
-}
-
-watchOutput()
-void main(process.argv.slice(2))
+void runProgram(
+  {
+    commands,
+    description: 'Secrets for builds and programs, and never into the browser by mistake',
+    example: 'secrets set STRIPE_KEY, then secrets run -- npm start',
+  },
+  process.argv.slice(2),
+)

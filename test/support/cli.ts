@@ -20,6 +20,7 @@ export async function buildPackage(name: string): Promise<string> {
       index: 'src/index.ts',
       'providers/index': 'src/providers/index.ts',
       'cli/main': 'src/cli/main.ts',
+      'cli/vault-env': 'src/cli/vault-env.ts',
     },
     platform: 'node',
     external: (id) => /^[^./\0]/.test(id),
@@ -58,10 +59,10 @@ export class CliPlace {
   readonly values: string[] = []
   readonly #printed: string[] = []
 
-  constructor(name: string, packageFolder: string) {
+  constructor(name: string, packageFolder: string, program: 'main' | 'vault-env' = 'main') {
     this.folder = scratch(name)
     this.root = join(this.folder, 'project')
-    this.#main = join(packageFolder, 'dist', 'cli', 'main.js')
+    this.#main = join(packageFolder, 'dist', 'cli', `${program}.js`)
     mkdirSync(join(this.root, 'node_modules'), { recursive: true })
     symlinkSync(packageFolder, join(this.root, 'node_modules', 'unplugin-secrets'), 'dir')
     this.write('package.json', '{"name":"project","private":true,"type":"module"}\n')

@@ -1,9 +1,8 @@
-import type { Command } from '../command.ts'
+import type { CommandTable } from '../command.ts'
+import { deviceCommands } from '../vault-env/devices.ts'
 
-/** Each command and what it is for; its file is read only when it is asked for. */
-export const commands: Readonly<
-  Record<string, { readonly description: string; load(): Promise<{ default: Command }> }>
-> = {
+/** Of the program `secrets`. */
+export const commands: CommandTable = {
   init: {
     description: 'Set up a project: a configuration, and what to do next',
     load: () => import('./init.ts'),
@@ -17,4 +16,5 @@ export const commands: Readonly<
   types: { description: 'Write the TypeScript declarations of the names', load: () => import('./types.ts') },
   scan: { description: 'Search files for values that must not be there', load: () => import('./scan.ts') },
   serve: { description: 'Run a vault-env server', load: () => import('./serve.ts') },
+  ...deviceCommands,
 }

@@ -32,7 +32,7 @@ export function openProject(options: OpenProjectOptions): VaultEnvProject {
   const { key: text } = options
   if (!text)
     throw new SecretsError('CREDENTIALS_MISSING', 'vaultEnv needs VAULT_KEY, and it is not set.', {
-      hint: 'Set VAULT_KEY=vk_… in the environment; a new project is made with: npx secrets init --vault-env',
+      hint: 'Set VAULT_KEY=vk_… in the environment; a new project is made with: npx vault-env init',
     })
   const key = parseVaultKey(text)
   if (!key)
@@ -152,7 +152,7 @@ export class VaultEnvProject {
 }
 
 /** `+NAME`, `~NAME`, `-NAME`: what the versions show. Names only. */
-function changedNames(before: JsonObject, after: JsonObject): string[] {
+export function changedNames(before: JsonObject, after: JsonObject): string[] {
   const names = [...new Set([...Object.keys(before), ...Object.keys(after)])].sort()
   return names.flatMap((name) => {
     if (!Object.hasOwn(before, name)) return [`+${name}`]
