@@ -2,6 +2,7 @@ import { relative } from 'node:path'
 import { SERVER_ID } from '../core/expose/ids.ts'
 import type { ImportersOf } from '../core/guard.ts'
 import type { Consumer } from '../core/types.ts'
+import { BEFORE_MAPS, sealAssets, usedNames } from './compiler-sealing.ts'
 import { Sessions } from './compiler-session.ts'
 import type { Asset, Compilation, Compiler, LoaderContext, Module } from './compiler-types.ts'
 import { inVirtual, resolveVirtual, virtualAliases, virtualRules } from './compiler-virtual.ts'
@@ -79,6 +80,7 @@ export class CompilerRun implements Bridge {
         .for('virtual')
         .tap(NAME, (data) => resolveVirtual(data, this))
       compilation.hooks.finishModules.tap({ name: NAME, stage: LAST }, () => this.#finish(compilation))
+      if (this.consumer === 'server' && this.session.isSealed) this.#seal(compilation)
       this.#ways.compilation?.(this, compilation)
     })
     // First, because the first answer counts.
@@ -93,14 +95,21 @@ export class CompilerRun implements Bridge {
     return this.#session!
   }
 
-  /** What cannot be proved to be Node alone is a client: a worker, an edge function, an Electron window. */
+  /** What cannot be proved to be Node alone is a client, an Electron window too; only of a worker can be said whose it is. */
   get consumer(): Consumer {
     const { platform } = this.compiler
-    return platform.node && !platform.web && !platform.browser && !platform.webworker ? 'server' : 'client'
+    if (platform.node && !platform.web && !platform.browser && !platform.webworker) return 'server'
+    return this.#isWorker && this.session.config.consumer === 'server' ? 'server' : 'client'
   }
 
   get runtimeFile(): string {
-    return this.session.runtimeFile(false)
+    return this.session.runtimeFile(this.#isWorker)
+  }
+
+  /** A browser's service worker, or a function at the edge. */
+  get #isWorker(): boolean {
+    const { node, webworker } = this.compiler.platform
+    return webworker === true && node === false
   }
 
   graphOf(compilation: Compilation): Graph {
@@ -131,7 +140,9 @@ export class CompilerRun implements Bridge {
       this.asked()
       return this.session.serve('client').denied()
     }
-    return attempt(() => this.graphOf(context._compilation).load(`\0${id}`)) ?? ''
+    const text = attempt(() => this.graphOf(context._compilation).load(`\0${id}`)) ?? ''
+    // All hashes but that of the real content are taken before anything can be sealed.
+    return this.session.stamp(text)
   }
 
   rewrite(context: LoaderContext, code: string, map: unknown): { code: string; map: unknown } | undefined {
@@ -257,6 +268,16 @@ export class CompilerRun implements Bridge {
     } catch (error) {
       this.fail(error)
     }
+  }
+
+  #seal(compilation: Compilation): void {
+    let used: ReadonlySet<string> | undefined
+    compilation.hooks.optimizeModules.tap(NAME, (modules) => {
+      used = usedNames(compilation, modules)
+    })
+    compilation.hooks.processAssets.tapPromise({ name: NAME, stage: BEFORE_MAPS }, async () =>
+      sealAssets(this.session, compilation, used),
+    )
   }
 
   async #scan(assets: readonly Asset[]): Promise<void> {

@@ -38,9 +38,15 @@ export interface Module {
   identifier(): string
 }
 
+/** webpack's `Source`, of which Rspack has its own. */
+export interface Source {
+  source(): string | Buffer
+  buffer(): Buffer
+}
+
 export interface Asset {
   readonly name: string
-  readonly source: { buffer(): Buffer }
+  readonly source: Source
 }
 
 interface PathSet {
@@ -53,16 +59,30 @@ export interface Compilation {
   readonly modules: Iterable<Module>
   readonly moduleGraph: {
     getIncomingConnections(module: Module): Iterable<{ readonly originModule?: Module | null }>
+    /** `true`: all of them, or as a whole; `null`: nobody looked. */
+    getUsedExports(module: Module, runtime: string[]): Iterable<string> | boolean | null
   }
+  readonly chunks: Iterable<{ readonly runtime?: string | Iterable<string> | undefined }>
   readonly fileDependencies: PathSet
   readonly hooks: {
     readonly finishModules: Hook<[Iterable<Module>]>
+    /** The uses of exports are known, and modules are not yet put together. */
+    readonly optimizeModules: Hook<[Iterable<Module>]>
     readonly processAssets: AsyncHook<[unknown]>
   }
   getAssets(): readonly Asset[]
+  updateAsset(name: string, source: Source): void
 }
 
 export interface Compiler {
+  /** The bundler's own package; Rspack has this name too. */
+  readonly webpack: {
+    readonly sources: {
+      readonly ReplaceSource: new (
+        original: Source,
+      ) => Source & { replace(start: number, last: number, text: string): void }
+    }
+  }
   readonly context: string
   readonly outputPath: string
   readonly root: Compiler

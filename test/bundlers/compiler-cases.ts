@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { canary } from '../support/canary.ts'
 import { failure } from '../support/project.ts'
+import { buildScript } from './compiler-process.ts'
 import type { CompilerLike, Secrets } from './compilers.ts'
 import { compilerConfig, entryUrl, runOnce, watch } from './compilers.ts'
 import type { BuildOptions } from './harness.ts'
@@ -272,36 +273,4 @@ export function compilerCases(kind: CompilerKind): void {
       expect(existsSync(join(world.project.root, 'cache'))).toBe(true)
     })
   })
-}
-
-/** A build of its own process. It tells which modules of the user were built. */
-function buildScript(name: CompilerKind['name']): string {
-  const cache =
-    name === 'webpack'
-      ? `{ type: 'filesystem', cacheDirectory: root + '/cache' }`
-      : `{ type: 'persistent', storage: { type: 'filesystem', directory: root + '/cache' } }`
-  const from = { webpack: 'webpack', rspack: '@rspack/core' }[name]
-  const make = { webpack: `require('webpack')`, rspack: `require('@rspack/core').rspack` }[name]
-  return `
-    import { createRequire } from 'node:module'
-    import secrets from ${JSON.stringify(entryUrl(`bundlers/${name}`))}
-    const require = createRequire(${JSON.stringify(import.meta.url)}) // for ${from}
-    const bundler = ${make}
-    const root = process.cwd()
-    const plugin = secrets({
-      providers: { local: { type: 'local' } }, types: false, cache: false,
-      secrets: { MAPS_KEY: 'local:MAPS_KEY', DATABASE_URL: 'local:DATABASE_URL' }, client: ['MAPS_KEY'],
-    })
-    const compiler = bundler({
-      context: root, mode: 'production', target: ['web', 'es2022'], entry: './src/main.js', devtool: 'source-map',
-      infrastructureLogging: { level: 'none' }, plugins: [plugin], cache: ${cache},
-      output: { path: root + '/dist', filename: 'main.js' },
-      module: { rules: [{ test: /src.\\w+\\.js$/, use: [root + '/count.cjs'] }] },
-    })
-    globalThis.built = []
-    compiler.run((error, stats) => {
-      if (error) throw error
-      if (stats.hasErrors()) throw new Error(stats.toString('errors-only'))
-      compiler.close(() => console.log(JSON.stringify(globalThis.built.sort())))
-    })`
 }
