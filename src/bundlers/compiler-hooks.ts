@@ -1,19 +1,23 @@
 import { relative } from 'node:path'
 import { SERVER_ID } from '../core/expose/ids.ts'
-import type { ImportersOf } from '../core/guard.ts'
+import type { ModuleUse } from '../core/expose/usage.ts'
 import type { Consumer } from '../core/types.ts'
-import { BEFORE_MAPS, sealAssets, usedNames } from './compiler-sealing.ts'
+import { finishGraph } from './compiler-guard.ts'
+import { sealing } from './compiler-sealing.ts'
 import { Sessions } from './compiler-session.ts'
-import type { Asset, Compilation, Compiler, LoaderContext, Module } from './compiler-types.ts'
+import { type Asset, type Compilation, type Compiler, type LoaderContext, NAME } from './compiler-types.ts'
+import { filingUses } from './compiler-usage.ts'
 import { inVirtual, resolveVirtual, virtualAliases, virtualRules } from './compiler-virtual.ts'
 import { attempt, toBundlerError } from './error.ts'
-import { fileOf, Graph } from './graph.ts'
+import { Graph } from './graph.ts'
 import { localFiles } from './local-files.ts'
 import { scanFolderOf, scanOutputs } from './outputs.ts'
 import type { PluginOptions, Session, SessionPlace } from './session.ts'
+import { graphName, recordUsage } from './usage.ts'
 import { BRIDGE, type Bridge } from './webpack-loader.ts'
 
-export const NAME = 'unplugin-secrets'
+export { NAME }
+
 /** `PROCESS_ASSETS_STAGE_REPORT` is 5000 in both; after everybody who reports. */
 const AFTER_REPORT = 5500
 const LAST = 1_000_000
@@ -80,7 +84,7 @@ export class CompilerRun implements Bridge {
         .for('virtual')
         .tap(NAME, (data) => resolveVirtual(data, this))
       compilation.hooks.finishModules.tap({ name: NAME, stage: LAST }, () => this.#finish(compilation))
-      if (this.consumer === 'server' && this.session.isSealed) this.#seal(compilation)
+      if (this.consumer === 'server' && this.session.isSealed) sealing(this.session, compilation)
       this.#ways.compilation?.(this, compilation)
     })
     // First, because the first answer counts.
@@ -232,52 +236,32 @@ export class CompilerRun implements Bridge {
     this.#scanned = new Map()
     for (const file of this.#watched) compilation.fileDependencies.add(file)
     if (this.#problem) this.fail(this.#problem)
-    compilation.hooks.processAssets.tapPromise({ name: NAME, stage: AFTER_REPORT }, () =>
-      this.#scanAll(compilation),
-    )
+    const filed = this.session.config.manifest === false ? undefined : filingUses(compilation)
+    compilation.hooks.processAssets.tapPromise({ name: NAME, stage: AFTER_REPORT }, async () => {
+      await this.#scanAll(compilation)
+      if (filed && !this.#failed) await this.#record(filed())
+    })
   }
 
   /** Every importer is known and nothing is written. */
   #finish(compilation: Compilation): void {
-    const graph = this.graphOf(compilation)
-    const importersOf = (module: Module): string[] =>
-      [...compilation.moduleGraph.getIncomingConnections(module)].flatMap(({ originModule }) =>
-        originModule ? idOf(originModule) : [],
-      )
-    if (this.consumer === 'client' && (this.#asked || this.#ways.looksAlways)) {
-      const denied = [...compilation.modules].filter(
-        (module) => module.resource !== undefined && inVirtual(module.resource) === SERVER_ID,
-      )
-      const by = new Set(denied.flatMap(importersOf))
-      for (const importer of by) graph.resolve(SERVER_ID, importer)
-      // An entry, or one that the bundler has dropped since.
-      if (by.size === 0 && (this.#asked || denied.length > 0)) graph.resolve(SERVER_ID, undefined)
-    }
-    let byId: Map<string, Module[]> | undefined
-    const importers: ImportersOf = (id) => {
-      byId ??= groupById(compilation.modules)
-      return new Set(
-        byId
-          .get(id)
-          ?.flatMap(importersOf)
-          .filter((importer) => importer !== id),
-      )
-    }
+    const mayAsk = this.consumer === 'client' && (this.#asked || this.#ways.looksAlways)
     try {
-      graph.finish(importers)
+      finishGraph(this.graphOf(compilation), compilation, { mayAsk, asked: this.#asked })
     } catch (error) {
       this.fail(error)
     }
   }
 
-  #seal(compilation: Compilation): void {
-    let used: ReadonlySet<string> | undefined
-    compilation.hooks.optimizeModules.tap(NAME, (modules) => {
-      used = usedNames(compilation, modules)
-    })
-    compilation.hooks.processAssets.tapPromise({ name: NAME, stage: BEFORE_MAPS }, async () =>
-      sealAssets(this.session, compilation, used),
-    )
+  async #record(uses: readonly ModuleUse[]): Promise<void> {
+    const { consumer } = this
+    const { context: root, outputPath: outDir, options } = this.compiler
+    const name = options.name ?? graphName(consumer, root, outDir)
+    try {
+      await recordUsage(this.session, { name, consumer, root, outDir, uses })
+    } catch (error) {
+      this.fail(error)
+    }
   }
 
   async #scan(assets: readonly Asset[]): Promise<void> {
@@ -333,20 +317,4 @@ export class CompilerRun implements Bridge {
         : shown
     }
   }
-}
-
-function idOf(module: Module): string {
-  return module.resource === undefined ? module.identifier() : fileOf(module.resource)
-}
-
-/** Several modules may come of one file: under queries, in layers. */
-function groupById(modules: Iterable<Module>): Map<string, Module[]> {
-  const groups = new Map<string, Module[]>()
-  for (const module of modules) {
-    const id = idOf(module)
-    const group = groups.get(id)
-    if (group) group.push(module)
-    else groups.set(id, [module])
-  }
-  return groups
 }

@@ -4,6 +4,8 @@
  */
 import type { Buffer } from 'node:buffer'
 
+export const NAME = 'unplugin-secrets'
+
 type HookOptions = string | { readonly name: string; readonly stage?: number }
 
 interface Hook<Args extends unknown[], Result = void> {
@@ -35,7 +37,31 @@ export interface Module {
   readonly useSourceMap?: boolean
   readonly useSimpleSourceMap?: boolean
   readonly buildInfo?: Record<string, unknown>
+  /** Of one that was put together of several. */
+  readonly modules?: Iterable<Module>
   identifier(): string
+}
+
+/** Why one module needs another; for each name that is taken there is one. */
+export interface Dependency {
+  readonly type: string
+  /** What is taken: the name, and members of it. Empty: the module as a whole. */
+  readonly ids?: readonly string[] | undefined
+  /** webpack's own, which follows re-exports. */
+  getIds?(graph: ModuleGraph): readonly string[] | undefined
+}
+
+export interface ModuleGraph {
+  getIncomingConnections(
+    module: Module,
+  ): Iterable<{ readonly originModule?: Module | null; readonly dependency?: Dependency | null }>
+  /** `true`: all of them, or as a whole; `null`: nobody looked. */
+  getUsedExports(module: Module, runtime: string[]): Iterable<string> | boolean | null
+}
+
+export interface Chunk {
+  readonly files: Iterable<string>
+  readonly runtime?: string | Iterable<string> | undefined
 }
 
 /** webpack's `Source`, of which Rspack has its own. */
@@ -57,12 +83,9 @@ export interface Compilation {
   readonly compiler: Compiler
   readonly errors: { push(error: Error): unknown }
   readonly modules: Iterable<Module>
-  readonly moduleGraph: {
-    getIncomingConnections(module: Module): Iterable<{ readonly originModule?: Module | null }>
-    /** `true`: all of them, or as a whole; `null`: nobody looked. */
-    getUsedExports(module: Module, runtime: string[]): Iterable<string> | boolean | null
-  }
-  readonly chunks: Iterable<{ readonly runtime?: string | Iterable<string> | undefined }>
+  readonly moduleGraph: ModuleGraph
+  readonly chunks: Iterable<Chunk>
+  readonly chunkGraph: { getChunkModules(chunk: Chunk): Iterable<Module> }
   readonly fileDependencies: PathSet
   readonly hooks: {
     readonly finishModules: Hook<[Iterable<Module>]>
@@ -91,6 +114,7 @@ export interface Compiler {
   readonly removedFiles?: ReadonlySet<string> | undefined
   readonly platform: Readonly<Record<string, boolean | null | undefined>>
   readonly options: {
+    readonly name?: string | undefined
     readonly mode?: string
     readonly module: { rules?: unknown[] }
     readonly resolve: { alias?: unknown; symlinks?: boolean }

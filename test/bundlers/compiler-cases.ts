@@ -1,8 +1,9 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
+import type { UsageFile } from '../../src/core/expose/usage-file.ts'
 import { canary } from '../support/canary.ts'
 import { failure } from '../support/project.ts'
 import { buildScript } from './compiler-process.ts'
@@ -159,6 +160,40 @@ export function compilerCases(kind: CompilerKind): void {
       }
       expect(names[1]).toBe(names[0])
       expect(names[2]).not.toBe(names[0])
+    })
+
+    it('says which chunk has what, by its last name, past re-exports and in CommonJS', async () => {
+      await world.app({
+        'src/main.js': `import { url, port } from './pass.js'
+          export const read = async () => [url, port, (await import('./lazy.js')).lazy, import.meta.env.db]`,
+        'src/pass.js': `export { DATABASE_URL as url, MAPS_KEY } from 'virtual:secrets/server'; export const port = 1`,
+        'src/lazy.js': `import other from './other.cjs'; export const lazy = other.title`,
+        'src/other.cjs': `exports.title = require('virtual:secrets/client').TITLE`,
+        'package.json': '{ "name": "app", "sideEffects": false }',
+      })
+      for (const [consumer, name] of [
+        ['server', 'backend'],
+        ['server', undefined],
+      ] as const) {
+        const options = { consumer, config: config({ manifest: true }), outDir: name ?? 'dist' } as const
+        const { output } = configOf(options) as { output: object }
+        const names = { filename: '[name].[contenthash].js', chunkFilename: 'lazy.[contenthash].js' }
+        const optimization = { minimize: true, realContentHash: true }
+        await run(configOf(options, { output: { ...output, ...names }, optimization, name }))
+      }
+      const file = join(world.project.root, '.secrets/manifest.json')
+      const { graphs } = JSON.parse(readFileSync(file, 'utf8')) as UsageFile
+      expect(Object.keys(graphs)).toEqual(['backend', 'server dist'])
+      const { secrets, outDir } = graphs.backend!
+      expect(outDir).toBe('backend')
+      const modules = (wanted: string) => secrets.find(({ name }) => name === wanted)?.modules
+      expect(modules('DATABASE_URL')).toEqual(['src/main.js'])
+      expect(modules('db')).toEqual(['src/main.js'])
+      expect(secrets.find(({ as }) => as === 'value')?.modules).toEqual(['src/other.cjs'])
+      const emitted = world.outputs('backend').map((path) => basename(path))
+      expect(emitted).toEqual(expect.arrayContaining(secrets.flatMap(({ files }) => files)))
+      const [lazy] = secrets.filter(({ name, as }) => name === 'TITLE' && as === 'value')
+      expect(lazy!.files).toEqual([expect.stringMatching(/^lazy\.\w+\.js$/)])
     })
 
     it('scans what other plugins add at the last moment, and what they write themselves', async () => {

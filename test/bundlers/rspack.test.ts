@@ -34,7 +34,7 @@ const harness: BundlerHarness = {
     watch(make(compilerConfig(project, options, secrets(options.config), more(options)))),
 }
 
-conformance(harness, { worker: true, cache: true, sealed: true, dropsUnused: false })
+conformance(harness, { worker: true, cache: true, sealed: true, manifest: true, dropsUnused: false })
 const kind: CompilerKind = { name: 'rspack', secrets, harness, make, more }
 compilerCases(kind)
 compilerSealedCases(kind)
