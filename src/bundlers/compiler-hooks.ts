@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { relative } from 'node:path'
 import { SERVER_ID } from '../core/expose/ids.ts'
 import type { ModuleUse } from '../core/expose/usage.ts'
@@ -149,7 +150,11 @@ export class CompilerRun implements Bridge {
     return this.session.stamp(text)
   }
 
+  /** Files that the loader was given, in any build so far. */
+  readonly given = new Set<string>()
+
   rewrite(context: LoaderContext, code: string, map: unknown): { code: string; map: unknown } | undefined {
+    this.given.add(context.resourcePath)
     const result = this.rewriteModule(context._compilation, {
       code,
       map,
@@ -234,7 +239,8 @@ export class CompilerRun implements Bridge {
   #begin(compilation: Compilation): void {
     this.#root = compilation
     this.#scanned = new Map()
-    for (const file of this.#watched) compilation.fileDependencies.add(file)
+    for (const file of this.#watched)
+      compilation[existsSync(file) ? 'fileDependencies' : 'missingDependencies'].add(file)
     if (this.#problem) this.fail(this.#problem)
     const filed = this.session.config.manifest === false ? undefined : filingUses(compilation)
     compilation.hooks.processAssets.tapPromise({ name: NAME, stage: AFTER_REPORT }, async () => {

@@ -87,6 +87,8 @@ export interface Compilation {
   readonly chunks: Iterable<Chunk>
   readonly chunkGraph: { getChunkModules(chunk: Chunk): Iterable<Module> }
   readonly fileDependencies: PathSet
+  /** What is looked for where nothing is. */
+  readonly missingDependencies: PathSet
   readonly hooks: {
     readonly finishModules: Hook<[Iterable<Module>]>
     /** The uses of exports are known, and modules are not yet put together. */
@@ -110,7 +112,7 @@ export interface Compiler {
   readonly outputPath: string
   readonly root: Compiler
   readonly watchMode: boolean
-  readonly modifiedFiles?: ReadonlySet<string> | undefined
+  readonly modifiedFiles?: Set<string> | undefined
   readonly removedFiles?: ReadonlySet<string> | undefined
   readonly platform: Readonly<Record<string, boolean | null | undefined>>
   readonly options: {

@@ -275,6 +275,41 @@ export function compilerCases(kind: CompilerKind): void {
       }
     })
 
+    it('takes up a name that is added while it watches, and a client list that changes', async () => {
+      const settings = (
+        names: string[],
+        client = names,
+      ): string => `export default { types: false, cache: false,
+        providers: { local: { type: 'local' } }, client: ${JSON.stringify(client)},
+        secrets: { ${names.map((name) => `${name}: 'local:${name}'`).join()} } }`
+      await world.app({
+        'src/main.js': `import { title } from './title.js'\nimport { again } from 'again'
+          ${print('[import.meta.env.MAPS_KEY, title, again]')}`,
+        'src/title.js': `export const title = import.meta.env?.TITLE ?? null`,
+        'secrets.config.mjs': settings(['MAPS_KEY']),
+      })
+      world.neighbour('again', {
+        'package.json': '{ "name": "again", "type": "module", "main": "i.js" }',
+        'i.js': 'export const again = import.meta.env?.TITLE ?? null',
+      })
+      const watching = watch(kind.make(configOf({}, {}, kind.secrets())))
+      try {
+        await watching.next()
+        expect(world.run()).toEqual([values.MAPS_KEY, null, null])
+        const write = (text: string): Promise<void> =>
+          changed(watching, () => world.write({ 'secrets.config.mjs': text }))
+        await write(settings(['MAPS_KEY', 'TITLE']))
+        expect(world.run()).toEqual([values.MAPS_KEY, values.TITLE, values.TITLE])
+        const denied = await failure(write(settings(['MAPS_KEY', 'TITLE'], ['MAPS_KEY'])))
+        expect(denied).toMatch(/Client code reads TITLE.*src\/title\.js:1/s)
+        expect(denied).toContain('again/i.js:1')
+        await write(settings(['MAPS_KEY']))
+        expect(world.run()).toEqual([values.MAPS_KEY, null, null])
+      } finally {
+        await watching.close()
+      }
+    })
+
     it('is a function where a CommonJS configuration requires it', async () => {
       await world.app({})
       const script = `console.log(typeof require(${JSON.stringify(fileURLToPath(entryUrl(`bundlers/${kind.name}`)))}))`
