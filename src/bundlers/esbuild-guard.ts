@@ -4,6 +4,7 @@ import type { ImportersOf } from '../core/guard.ts'
 import { ENV_ID, mayRead, namesRead } from './esbuild-env.ts'
 import { codeLoader, type Judgement, judge, textOf } from './esbuild-sources.ts'
 import type { Graph } from './graph.ts'
+import { linkedPackages } from './linked-packages.ts'
 import { findReaders } from './readers.ts'
 import type { Session } from './session.ts'
 
@@ -47,12 +48,17 @@ export class EsbuildGuard {
   constructor(options: GuardOptions) {
     this.#options = options
     const { before, known } = options
-    this.#names = new Set(known)
+    // What one build of a context has found out late, the next one knows.
+    this.#names = new Set([...known, ...(before?.names ?? [])])
     this.#filtered = before?.filtered
   }
 
   get filtered(): ReadonlySet<string> | undefined {
     return this.#filtered
+  }
+
+  get names(): ReadonlySet<string> {
+    return this.#names
   }
 
   /** The names that the environment module has to have. */
@@ -74,7 +80,13 @@ export class EsbuildGuard {
     const matches = (text: string): boolean =>
       session.readsFilter.include.some((pattern) => pattern.test(text))
     const outside = new Set(skip.filter((path) => path !== root))
-    const { files, unknown } = findReaders(root, { words, reads: matches, skip: outside })
+    const how = { words, reads: matches, skip: outside }
+    const { files, unknown } = findReaders(root, how)
+    // Not a link among them is followed by the folder's own search, and all of it lies outside.
+    for (const folder of linkedPackages(root)) {
+      if (!isInside(root, folder) && !isInside(folder, root))
+        for (const file of findReaders(folder, how).files) files.add(file)
+    }
     for (const file of files) this.#take(file, textOf(file) ?? '')
     if (given.stdin) this.#take('', String(given.stdin.contents))
     for (const file of known) this.#patternFiles.add(file)
@@ -218,6 +230,10 @@ function importersFrom({ inputs }: Metafile, root: string): ImportersOf {
   // Asked for where something is denied, and nowhere else.
   let importers: Map<string, string[]> | undefined
   return (id) => (importers ??= collect()).get(id) ?? []
+}
+
+function isInside(folder: string, path: string): boolean {
+  return path.startsWith(folder + sep)
 }
 
 /** The file of an input, which most often is a plain path below the root. */
