@@ -1,12 +1,12 @@
-import { spawn, spawnSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { createDecipheriv, createHash, createHmac, hkdfSync, randomBytes } from 'node:crypto'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { canariesIn, canary, canaryFiles } from './support/canary.ts'
 import { buildClient, failure, fromLocal, makeProject, type Project } from './support/project.ts'
+import { askWorkerd } from './support/workerd.ts'
 
 const DATABASE_URL = canary('db')
 const STRIPE_KEY = canary('stripe')
@@ -16,9 +16,6 @@ const all = [DATABASE_URL, STRIPE_KEY, PASSWORD, UNUSED]
 /** Of the project: its vault is sealed with it too. */
 let KEY: string
 let key: Buffer
-
-const require = createRequire(import.meta.url)
-const { default: workerd } = require('workerd') as { default: string }
 
 let project: Project
 const said: string[] = []
@@ -92,6 +89,12 @@ function start(
   })
   said.push(result.stderr)
   return result
+}
+const inWorkerd = async (file: string, compatibilityDate: string, flags: string[]): Promise<string> => {
+  const at = { folder: join(project.root, 'dist'), file, compatibilityDate, flags }
+  const { answer, errors } = await askWorkerd(at, KEY)
+  said.push(errors)
+  return answer ?? errors
 }
 const importing = (file: string): string =>
   `import(${JSON.stringify(pathToFileURL(join(project.root, file)).href)}).then(({ read }) => console.log(JSON.stringify(read())))`
@@ -293,40 +296,6 @@ describe('sealing a build', () => {
     expect(await failure(build({ plugins: [late as never] }))).toMatch(/server\.js: .*were not sealed/)
   })
 })
-
-/** A real workerd with one worker. The key reaches it through the environment, as it would a container. */
-async function inWorkerd(file: string, date: string, flags: string[]): Promise<string> {
-  const config = `using Workerd = import "/workerd/workerd.capnp";
-    const config :Workerd.Config = (
-      services = [(name = "main", worker = .worker)],
-      sockets = [(name = "http", address = "127.0.0.1:0", http = (), service = "main")]
-    );
-    const worker :Workerd.Worker = (
-      modules = [(name = "worker", esModule = embed "${file}")],
-      compatibilityDate = "${date}", compatibilityFlags = [${flags.map((flag) => `"${flag}"`).join()}],
-      bindings = [(name = "SECRETS_KEY", fromEnvironment = "KEY")]
-    );`
-  const capnp = join(project.root, 'dist/config.capnp')
-  writeFileSync(capnp, config)
-  const child = spawn(workerd, ['serve', capnp, '--control-fd=3'], {
-    stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
-    env: { KEY },
-  })
-  const errors: string[] = []
-  child.stderr!.on('data', (chunk: Buffer) => errors.push(String(chunk)))
-  try {
-    const listening = await new Promise<string>((resolve) => {
-      child.stdio[3]!.once('data', (chunk: Buffer) => resolve(String(chunk)))
-      child.once('exit', () => resolve(''))
-    })
-    said.push(errors.join(''))
-    if (listening === '') return errors.join('')
-    const { port } = JSON.parse(listening.split('\n')[0]!) as { port: number }
-    return await (await fetch(`http://127.0.0.1:${port}/`)).text()
-  } finally {
-    child.kill()
-  }
-}
 
 it('is sealed by Vite 7 too, whose bundler is Rollup', async () => {
   await app(READ)

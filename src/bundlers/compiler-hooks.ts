@@ -1,18 +1,24 @@
+import { existsSync } from 'node:fs'
 import { relative } from 'node:path'
 import { SERVER_ID } from '../core/expose/ids.ts'
-import type { ImportersOf } from '../core/guard.ts'
+import type { ModuleUse } from '../core/expose/usage.ts'
 import type { Consumer } from '../core/types.ts'
+import { finishGraph } from './compiler-guard.ts'
+import { sealing } from './compiler-sealing.ts'
 import { Sessions } from './compiler-session.ts'
-import type { Asset, Compilation, Compiler, LoaderContext, Module } from './compiler-types.ts'
+import { type Asset, type Compilation, type Compiler, type LoaderContext, NAME } from './compiler-types.ts'
+import { filingUses } from './compiler-usage.ts'
 import { inVirtual, resolveVirtual, virtualAliases, virtualRules } from './compiler-virtual.ts'
 import { attempt, toBundlerError } from './error.ts'
-import { fileOf, Graph } from './graph.ts'
+import { Graph } from './graph.ts'
 import { localFiles } from './local-files.ts'
 import { scanFolderOf, scanOutputs } from './outputs.ts'
 import type { PluginOptions, Session, SessionPlace } from './session.ts'
+import { graphName, recordUsage } from './usage.ts'
 import { BRIDGE, type Bridge } from './webpack-loader.ts'
 
-export const NAME = 'unplugin-secrets'
+export { NAME }
+
 /** `PROCESS_ASSETS_STAGE_REPORT` is 5000 in both; after everybody who reports. */
 const AFTER_REPORT = 5500
 const LAST = 1_000_000
@@ -79,6 +85,7 @@ export class CompilerRun implements Bridge {
         .for('virtual')
         .tap(NAME, (data) => resolveVirtual(data, this))
       compilation.hooks.finishModules.tap({ name: NAME, stage: LAST }, () => this.#finish(compilation))
+      if (this.consumer === 'server' && this.session.isSealed) sealing(this.session, compilation)
       this.#ways.compilation?.(this, compilation)
     })
     // First, because the first answer counts.
@@ -93,14 +100,21 @@ export class CompilerRun implements Bridge {
     return this.#session!
   }
 
-  /** What cannot be proved to be Node alone is a client: a worker, an edge function, an Electron window. */
+  /** What cannot be proved to be Node alone is a client, an Electron window too; only of a worker can be said whose it is. */
   get consumer(): Consumer {
     const { platform } = this.compiler
-    return platform.node && !platform.web && !platform.browser && !platform.webworker ? 'server' : 'client'
+    if (platform.node && !platform.web && !platform.browser && !platform.webworker) return 'server'
+    return this.#isWorker && this.session.config.consumer === 'server' ? 'server' : 'client'
   }
 
   get runtimeFile(): string {
-    return this.session.runtimeFile(false)
+    return this.session.runtimeFile(this.#isWorker)
+  }
+
+  /** A browser's service worker, or a function at the edge. */
+  get #isWorker(): boolean {
+    const { node, webworker } = this.compiler.platform
+    return webworker === true && node === false
   }
 
   graphOf(compilation: Compilation): Graph {
@@ -131,10 +145,16 @@ export class CompilerRun implements Bridge {
       this.asked()
       return this.session.serve('client').denied()
     }
-    return attempt(() => this.graphOf(context._compilation).load(`\0${id}`)) ?? ''
+    const text = attempt(() => this.graphOf(context._compilation).load(`\0${id}`)) ?? ''
+    // All hashes but that of the real content are taken before anything can be sealed.
+    return this.session.stamp(text)
   }
 
+  /** Files that the loader was given, in any build so far. */
+  readonly given = new Set<string>()
+
   rewrite(context: LoaderContext, code: string, map: unknown): { code: string; map: unknown } | undefined {
+    this.given.add(context.resourcePath)
     const result = this.rewriteModule(context._compilation, {
       code,
       map,
@@ -219,41 +239,32 @@ export class CompilerRun implements Bridge {
   #begin(compilation: Compilation): void {
     this.#root = compilation
     this.#scanned = new Map()
-    for (const file of this.#watched) compilation.fileDependencies.add(file)
+    for (const file of this.#watched)
+      compilation[existsSync(file) ? 'fileDependencies' : 'missingDependencies'].add(file)
     if (this.#problem) this.fail(this.#problem)
-    compilation.hooks.processAssets.tapPromise({ name: NAME, stage: AFTER_REPORT }, () =>
-      this.#scanAll(compilation),
-    )
+    const filed = this.session.config.manifest === false ? undefined : filingUses(compilation)
+    compilation.hooks.processAssets.tapPromise({ name: NAME, stage: AFTER_REPORT }, async () => {
+      await this.#scanAll(compilation)
+      if (filed && !this.#failed) await this.#record(filed())
+    })
   }
 
   /** Every importer is known and nothing is written. */
   #finish(compilation: Compilation): void {
-    const graph = this.graphOf(compilation)
-    const importersOf = (module: Module): string[] =>
-      [...compilation.moduleGraph.getIncomingConnections(module)].flatMap(({ originModule }) =>
-        originModule ? idOf(originModule) : [],
-      )
-    if (this.consumer === 'client' && (this.#asked || this.#ways.looksAlways)) {
-      const denied = [...compilation.modules].filter(
-        (module) => module.resource !== undefined && inVirtual(module.resource) === SERVER_ID,
-      )
-      const by = new Set(denied.flatMap(importersOf))
-      for (const importer of by) graph.resolve(SERVER_ID, importer)
-      // An entry, or one that the bundler has dropped since.
-      if (by.size === 0 && (this.#asked || denied.length > 0)) graph.resolve(SERVER_ID, undefined)
-    }
-    let byId: Map<string, Module[]> | undefined
-    const importers: ImportersOf = (id) => {
-      byId ??= groupById(compilation.modules)
-      return new Set(
-        byId
-          .get(id)
-          ?.flatMap(importersOf)
-          .filter((importer) => importer !== id),
-      )
-    }
+    const mayAsk = this.consumer === 'client' && (this.#asked || this.#ways.looksAlways)
     try {
-      graph.finish(importers)
+      finishGraph(this.graphOf(compilation), compilation, { mayAsk, asked: this.#asked })
+    } catch (error) {
+      this.fail(error)
+    }
+  }
+
+  async #record(uses: readonly ModuleUse[]): Promise<void> {
+    const { consumer } = this
+    const { context: root, outputPath: outDir, options } = this.compiler
+    const name = options.name ?? graphName(consumer, root, outDir)
+    try {
+      await recordUsage(this.session, { name, consumer, root, outDir, uses })
     } catch (error) {
       this.fail(error)
     }
@@ -312,20 +323,4 @@ export class CompilerRun implements Bridge {
         : shown
     }
   }
-}
-
-function idOf(module: Module): string {
-  return module.resource === undefined ? module.identifier() : fileOf(module.resource)
-}
-
-/** Several modules may come of one file: under queries, in layers. */
-function groupById(modules: Iterable<Module>): Map<string, Module[]> {
-  const groups = new Map<string, Module[]>()
-  for (const module of modules) {
-    const id = idOf(module)
-    const group = groups.get(id)
-    if (group) group.push(module)
-    else groups.set(id, [module])
-  }
-  return groups
 }

@@ -4,6 +4,8 @@
  */
 import type { Buffer } from 'node:buffer'
 
+export const NAME = 'unplugin-secrets'
+
 type HookOptions = string | { readonly name: string; readonly stage?: number }
 
 interface Hook<Args extends unknown[], Result = void> {
@@ -35,12 +37,42 @@ export interface Module {
   readonly useSourceMap?: boolean
   readonly useSimpleSourceMap?: boolean
   readonly buildInfo?: Record<string, unknown>
+  /** Of one that was put together of several. */
+  readonly modules?: Iterable<Module>
   identifier(): string
+}
+
+/** Why one module needs another; for each name that is taken there is one. */
+export interface Dependency {
+  readonly type: string
+  /** What is taken: the name, and members of it. Empty: the module as a whole. */
+  readonly ids?: readonly string[] | undefined
+  /** webpack's own, which follows re-exports. */
+  getIds?(graph: ModuleGraph): readonly string[] | undefined
+}
+
+export interface ModuleGraph {
+  getIncomingConnections(
+    module: Module,
+  ): Iterable<{ readonly originModule?: Module | null; readonly dependency?: Dependency | null }>
+  /** `true`: all of them, or as a whole; `null`: nobody looked. */
+  getUsedExports(module: Module, runtime: string[]): Iterable<string> | boolean | null
+}
+
+export interface Chunk {
+  readonly files: Iterable<string>
+  readonly runtime?: string | Iterable<string> | undefined
+}
+
+/** webpack's `Source`, of which Rspack has its own. */
+export interface Source {
+  source(): string | Buffer
+  buffer(): Buffer
 }
 
 export interface Asset {
   readonly name: string
-  readonly source: { buffer(): Buffer }
+  readonly source: Source
 }
 
 interface PathSet {
@@ -51,26 +83,40 @@ export interface Compilation {
   readonly compiler: Compiler
   readonly errors: { push(error: Error): unknown }
   readonly modules: Iterable<Module>
-  readonly moduleGraph: {
-    getIncomingConnections(module: Module): Iterable<{ readonly originModule?: Module | null }>
-  }
+  readonly moduleGraph: ModuleGraph
+  readonly chunks: Iterable<Chunk>
+  readonly chunkGraph: { getChunkModules(chunk: Chunk): Iterable<Module> }
   readonly fileDependencies: PathSet
+  /** What is looked for where nothing is. */
+  readonly missingDependencies: PathSet
   readonly hooks: {
     readonly finishModules: Hook<[Iterable<Module>]>
+    /** The uses of exports are known, and modules are not yet put together. */
+    readonly optimizeModules: Hook<[Iterable<Module>]>
     readonly processAssets: AsyncHook<[unknown]>
   }
   getAssets(): readonly Asset[]
+  updateAsset(name: string, source: Source): void
 }
 
 export interface Compiler {
+  /** The bundler's own package; Rspack has this name too. */
+  readonly webpack: {
+    readonly sources: {
+      readonly ReplaceSource: new (
+        original: Source,
+      ) => Source & { replace(start: number, last: number, text: string): void }
+    }
+  }
   readonly context: string
   readonly outputPath: string
   readonly root: Compiler
   readonly watchMode: boolean
-  readonly modifiedFiles?: ReadonlySet<string> | undefined
+  readonly modifiedFiles?: Set<string> | undefined
   readonly removedFiles?: ReadonlySet<string> | undefined
   readonly platform: Readonly<Record<string, boolean | null | undefined>>
   readonly options: {
+    readonly name?: string | undefined
     readonly mode?: string
     readonly module: { rules?: unknown[] }
     readonly resolve: { alias?: unknown; symlinks?: boolean }

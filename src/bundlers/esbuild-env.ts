@@ -46,6 +46,11 @@ export function apartEnvModule(names: readonly string[], from: string): string {
   return `export { ${specifiers.join(', ')} } from ${JSON.stringify(from)};\n`
 }
 
+/** Whether a read may stand in an output. */
+export function mayRead(contents: Uint8Array): boolean {
+  return Buffer.from(contents.buffer, contents.byteOffset, contents.byteLength).includes('__secret_')
+}
+
 /** The names whose reads stand in an output. */
 export function namesRead(code: string, names: Iterable<string>): Set<string> {
   const keys = new Set(Array.from(code.matchAll(KEY), ([key]) => key))

@@ -1,9 +1,10 @@
 import { resolve, sep } from 'node:path'
 import type { BuildOptions, Message, Metafile, OutputFile, PluginBuild } from 'esbuild'
 import type { ImportersOf } from '../core/guard.ts'
-import { ENV_ID, namesRead } from './esbuild-env.ts'
+import { ENV_ID, mayRead, namesRead } from './esbuild-env.ts'
 import { codeLoader, type Judgement, judge, textOf } from './esbuild-sources.ts'
 import type { Graph } from './graph.ts'
+import { linkedPackages } from './linked-packages.ts'
 import { findReaders } from './readers.ts'
 import type { Session } from './session.ts'
 
@@ -47,12 +48,17 @@ export class EsbuildGuard {
   constructor(options: GuardOptions) {
     this.#options = options
     const { before, known } = options
-    this.#names = new Set(known)
+    // What one build of a context has found out late, the next one knows.
+    this.#names = new Set([...known, ...(before?.names ?? [])])
     this.#filtered = before?.filtered
   }
 
   get filtered(): ReadonlySet<string> | undefined {
     return this.#filtered
+  }
+
+  get names(): ReadonlySet<string> {
+    return this.#names
   }
 
   /** The names that the environment module has to have. */
@@ -74,7 +80,13 @@ export class EsbuildGuard {
     const matches = (text: string): boolean =>
       session.readsFilter.include.some((pattern) => pattern.test(text))
     const outside = new Set(skip.filter((path) => path !== root))
-    const { files, unknown } = findReaders(root, { words, reads: matches, skip: outside })
+    const how = { words, reads: matches, skip: outside }
+    const { files, unknown } = findReaders(root, how)
+    // Not a link among them is followed by the folder's own search, and all of it lies outside.
+    for (const folder of linkedPackages(root)) {
+      if (!isInside(root, folder) && !isInside(folder, root))
+        for (const file of findReaders(folder, how).files) files.add(file)
+    }
     for (const file of files) this.#take(file, textOf(file) ?? '')
     if (given.stdin) this.#take('', String(given.stdin.contents))
     for (const file of known) this.#patternFiles.add(file)
@@ -96,14 +108,15 @@ export class EsbuildGuard {
    */
   async judgeAll(metafile: Metafile, outputs: readonly OutputFile[]): Promise<Missed | undefined> {
     const { graph, root, session } = this.#options
-    const inputs = Object.keys(metafile.inputs)
     const reported = new Set<string>()
     const missed = new Set<string>()
+    const toJudge = Object.keys(metafile.inputs).flatMap((input) => {
+      const file = absolute(root, input)
+      const text = this.#textToJudge(input, file)
+      return text === undefined ? [] : [{ input, file, text }]
+    })
     await Promise.all(
-      inputs.map(async (input) => {
-        const file = resolve(root, input)
-        const text = this.#textToJudge(input, file)
-        if (text === undefined) return
+      toJudge.map(async ({ input, file, text }) => {
         const judged = await this.#judge(input, file, text)
         if (!judged) return
         for (const { name } of judged.problems) if (name !== undefined) reported.add(name)
@@ -123,8 +136,11 @@ export class EsbuildGuard {
       }),
     )
     const read = new Set<string>()
-    for (const { path, text } of outputs.filter(({ path }) => /\.[cm]?js$|^<stdout>$/.test(path))) {
-      const names = namesRead(text, session.names)
+    for (const output of outputs) {
+      const { path } = output
+      // The text of an output is made of its bytes at the first use.
+      if (!/\.[cm]?js$|^<stdout>$/.test(path) || !mayRead(output.contents)) continue
+      const names = namesRead(output.text, session.names)
       for (const name of names) read.add(name)
       const unseen = [...names].filter((name) => !graph.readsOptions().allows(name) && !reported.has(name))
       if (unseen.length > 0) this.#findUnseen(unseen, path, metafile)
@@ -200,13 +216,27 @@ export class EsbuildGuard {
 
 /** Who imports a module, by absolute paths; what every file is given does not count. */
 function importersFrom({ inputs }: Metafile, root: string): ImportersOf {
-  const importers = new Map<string, string[]>()
-  for (const [input, { imports }] of Object.entries(inputs)) {
-    for (const { path, external } of imports) {
-      if (external || path.endsWith(ENV_ID)) continue
-      const target = resolve(root, path)
-      importers.set(target, [...(importers.get(target) ?? []), resolve(root, input)])
+  const collect = (): Map<string, string[]> => {
+    const importers = new Map<string, string[]>()
+    for (const [input, { imports }] of Object.entries(inputs)) {
+      for (const { path, external } of imports) {
+        if (external || path.endsWith(ENV_ID)) continue
+        const target = resolve(root, path)
+        importers.set(target, [...(importers.get(target) ?? []), resolve(root, input)])
+      }
     }
+    return importers
   }
-  return (id) => importers.get(id) ?? []
+  // Asked for where something is denied, and nowhere else.
+  let importers: Map<string, string[]> | undefined
+  return (id) => (importers ??= collect()).get(id) ?? []
+}
+
+function isInside(folder: string, path: string): boolean {
+  return path.startsWith(folder + sep)
+}
+
+/** The file of an input, which most often is a plain path below the root. */
+function absolute(root: string, input: string): string {
+  return sep === '/' && root !== '/' && /^[\w@-]/.test(input) ? `${root}/${input}` : resolve(root, input)
 }

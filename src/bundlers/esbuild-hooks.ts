@@ -19,6 +19,7 @@ import { consoleLogger } from '../core/log.ts'
 import type { Consumer } from '../core/types.ts'
 import { apartEnvModule, definesFor, ENV_ID, envModule } from './esbuild-env.ts'
 import { EsbuildGuard } from './esbuild-guard.ts'
+import { exactly, failed, shown } from './esbuild-messages.ts'
 import { Writer, withoutOwnSources } from './esbuild-outputs.ts'
 import { codeLoader, judge, openPatterns, textOf } from './esbuild-sources.ts'
 import { Graph } from './graph.ts'
@@ -84,6 +85,9 @@ class EsbuildBuild {
   #graph!: Graph
   #guard!: EsbuildGuard
   #said = ''
+  /** Files of this context that take the environment apart and were not known to when it began. */
+  readonly #late = new Set<string>()
+  #told = 0
   #builds = 0
 
   constructor(build: PluginBuild, options: PluginOptions | undefined, lesson: Lesson | undefined) {
@@ -204,8 +208,20 @@ class EsbuildBuild {
       }
       this.#begin()
       this.#lookAround()
+      this.#tellLate()
     }
     return { warnings: this.#warnings.splice(0) }
+  }
+
+  /** A server (`serve`) hands out what esbuild made at first, and nobody can tell that there is one. */
+  #tellLate(): void {
+    if (this.#late.size === this.#told) return
+    this.#told = this.#late.size
+    const text = `import.meta.env is taken apart in ${[...this.#late].join(', ')}, and was not where this context looked when it began.`
+    const notes = [
+      { text: 'What is written is right. What serve() hands out is not until a new context starts.' },
+    ]
+    this.#warnings.push({ text, notes })
   }
 
   #resolve({ path, importer, namespace, kind }: OnResolveArgs): OnResolveResult {
@@ -266,6 +282,11 @@ class EsbuildBuild {
         return {}
       }
       const missed = await this.#guard.judgeAll(metafile, outputFiles)
+      for (const file of missed?.files ?? []) {
+        if (!this.#guard.filtered?.has(file)) this.#late.add(relative(this.#root, file))
+      }
+      // The first build may be the only one, and its outputs are right.
+      if (this.#builds > 1) this.#tellLate()
       const files = missed ? await this.#again(missed, result) : await this.#finish(outputFiles, metafile)
       if (this.#given.write === false || this.#lesson) result.outputFiles = files
       else await this.#writer.write(files)
@@ -321,23 +342,4 @@ class EsbuildBuild {
     if (this.#given.metafile) result.metafile = again.metafile
     return again.outputFiles
   }
-}
-
-function exactly(texts: readonly string[]): RegExp {
-  return new RegExp(`^(?:${texts.map((text) => text.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')).join('|')})$`)
-}
-
-function failed(error: unknown): { errors: PartialMessage[] } {
-  const known = (error as { errors?: PartialMessage[] }).errors
-  if (!(error instanceof SecretsError) && Array.isArray(known)) return { errors: known }
-  return {
-    errors: [{ text: shown(error).message, detail: error instanceof SecretsError ? error.code : undefined }],
-  }
-}
-
-function shown(error: unknown): Error {
-  if (!(error instanceof SecretsError)) return error instanceof Error ? error : new Error(String(error))
-  const plain = Object.assign(new Error(error.format()), { name: 'SecretsError', code: error.code })
-  plain.stack = ''
-  return plain
 }

@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync, realpathSync } from 'node:fs'
-import { extname, join, sep } from 'node:path'
+import { extname, sep } from 'node:path'
 
 /** What no loader makes JavaScript with reads of. Everything else is looked into. */
 const ASSETS = new Set(
@@ -41,14 +41,15 @@ export function findReaders(folder: string, options: ReadersOptions): Readers {
       return
     }
     for (const entry of entries) {
-      const path = join(at, entry.name)
-      if (entry.isDirectory()) {
-        if (!FOREIGN.has(entry.name) && !options.skip.has(path)) visit(path)
-      } else if (entry.isFile()) {
+      // Nothing to normalise, which would cost as much as to read the file.
+      const path = at.endsWith(sep) ? at + entry.name : at + sep + entry.name
+      if (entry.isFile()) {
         if (ASSETS.has(extname(entry.name))) continue
         const reads = fileReads(path, options)
         if (reads === undefined) found.unknown.push(path)
         else if (reads) found.files.add(path)
+      } else if (entry.isDirectory()) {
+        if (!FOREIGN.has(entry.name) && !options.skip.has(path)) visit(path)
       } else if (entry.isSymbolicLink()) found.unknown.push(path)
     }
   }

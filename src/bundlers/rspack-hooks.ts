@@ -30,10 +30,8 @@ export function rspackWays(): CompilerWays {
       const stamp = stampOf(run)
       const before = known.get(compiler)
       if (before && compiler.watchMode) {
-        if (before.stamp !== stamp)
-          run.warn(
-            'The names or the client list have changed. Start again, so that every module is looked at anew.',
-          )
+        if (before.stamp !== stamp) lookAnew(run, before, options)
+        before.stamp = stamp
         // Only what changed; the rule asks for each module that is made again.
         for (const path of compiler.modifiedFiles ?? []) {
           if (fileReads(path, options) === false) before.files.delete(path)
@@ -46,6 +44,16 @@ export function rspackWays(): CompilerWays {
       compiler.options.module.rules!.push(readersRule(compiler.context, readers, compiler.watchMode))
     },
   }
+}
+
+/** Names or client list have changed: whatever was looked at under the old ones is made again, and what the new ones stand in. */
+function lookAnew(
+  { compiler, given }: CompilerRun,
+  before: { readonly files: Set<string> },
+  options: ReadersOptions,
+): void {
+  for (const path of findReaders(compiler.context, options).files) before.files.add(path)
+  for (const path of [...before.files, ...given]) compiler.modifiedFiles?.add(path)
 }
 
 function readersOptions({ compiler, session }: CompilerRun): ReadersOptions {

@@ -143,6 +143,11 @@ export class Session {
     return this.#sealer?.seal(code, options)
   }
 
+  /** The same as places in the output, for bundlers whose sources make maps of them. @param uses whether a name is needed */
+  sealPlaces(code: string, uses?: (name: string) => boolean): ReturnType<Sealer['places']> {
+    return this.#sealer?.places(code, uses)
+  }
+
   /** A server module whose text tells sealed values apart, where hashes are taken before `seal`. */
   stamp(module: string): string {
     return this.#sealer?.stamp(module) ?? module

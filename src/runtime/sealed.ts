@@ -73,7 +73,8 @@ function unseal(scope: string, text: string, primitives: () => Primitives): Reco
   const id = hmac(derived, utf8('unplugin-secrets/key-id/v1'))
   // All of the header is authenticated below; these tell the reason.
   if (!sealed || !startsWith(sealed, START) || !startsWith(sealed.subarray(SCOPE, NONCE), salt))
-    throw damaged()
+    // What is put in has no colon, and what it takes the place of ends with two.
+    throw text.endsWith('::') ? unfinished() : damaged()
   if (!startsWith(id, sealed.subarray(KEY_ID, SCOPE))) {
     throw startError(
       '[secrets] SECRETS_KEY is another key than the one that the secrets of this bundle were sealed with.',
@@ -91,6 +92,12 @@ function unseal(scope: string, text: string, primitives: () => Primitives): Reco
 function damaged(): Error {
   return startError(
     '[secrets] The sealed secrets of this bundle are damaged or were changed. Build it again.',
+  )
+}
+
+function unfinished(): Error {
+  return startError(
+    '[secrets] This output was taken before its secrets were sealed, as esbuild serve() does. Start one that was written.',
   )
 }
 

@@ -1,10 +1,12 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
+import type { UsageFile } from '../../src/core/expose/usage-file.ts'
 import { canary } from '../support/canary.ts'
 import { failure } from '../support/project.ts'
+import { buildScript } from './compiler-process.ts'
 import type { CompilerLike, Secrets } from './compilers.ts'
 import { compilerConfig, entryUrl, runOnce, watch } from './compilers.ts'
 import type { BuildOptions } from './harness.ts'
@@ -160,6 +162,40 @@ export function compilerCases(kind: CompilerKind): void {
       expect(names[2]).not.toBe(names[0])
     })
 
+    it('says which chunk has what, by its last name, past re-exports and in CommonJS', async () => {
+      await world.app({
+        'src/main.js': `import { url, port } from './pass.js'
+          export const read = async () => [url, port, (await import('./lazy.js')).lazy, import.meta.env.db]`,
+        'src/pass.js': `export { DATABASE_URL as url, MAPS_KEY } from 'virtual:secrets/server'; export const port = 1`,
+        'src/lazy.js': `import other from './other.cjs'; export const lazy = other.title`,
+        'src/other.cjs': `exports.title = require('virtual:secrets/client').TITLE`,
+        'package.json': '{ "name": "app", "sideEffects": false }',
+      })
+      for (const [consumer, name] of [
+        ['server', 'backend'],
+        ['server', undefined],
+      ] as const) {
+        const options = { consumer, config: config({ manifest: true }), outDir: name ?? 'dist' } as const
+        const { output } = configOf(options) as { output: object }
+        const names = { filename: '[name].[contenthash].js', chunkFilename: 'lazy.[contenthash].js' }
+        const optimization = { minimize: true, realContentHash: true }
+        await run(configOf(options, { output: { ...output, ...names }, optimization, name }))
+      }
+      const file = join(world.project.root, '.secrets/manifest.json')
+      const { graphs } = JSON.parse(readFileSync(file, 'utf8')) as UsageFile
+      expect(Object.keys(graphs)).toEqual(['backend', 'server dist'])
+      const { secrets, outDir } = graphs.backend!
+      expect(outDir).toBe('backend')
+      const modules = (wanted: string) => secrets.find(({ name }) => name === wanted)?.modules
+      expect(modules('DATABASE_URL')).toEqual(['src/main.js'])
+      expect(modules('db')).toEqual(['src/main.js'])
+      expect(secrets.find(({ as }) => as === 'value')?.modules).toEqual(['src/other.cjs'])
+      const emitted = world.outputs('backend').map((path) => basename(path))
+      expect(emitted).toEqual(expect.arrayContaining(secrets.flatMap(({ files }) => files)))
+      const [lazy] = secrets.filter(({ name, as }) => name === 'TITLE' && as === 'value')
+      expect(lazy!.files).toEqual([expect.stringMatching(/^lazy\.\w+\.js$/)])
+    })
+
     it('scans what other plugins add at the last moment, and what they write themselves', async () => {
       await world.app({ 'src/main.js': print('1') })
       const late = {
@@ -239,6 +275,41 @@ export function compilerCases(kind: CompilerKind): void {
       }
     })
 
+    it('takes up a name that is added while it watches, and a client list that changes', async () => {
+      const settings = (
+        names: string[],
+        client = names,
+      ): string => `export default { types: false, cache: false,
+        providers: { local: { type: 'local' } }, client: ${JSON.stringify(client)},
+        secrets: { ${names.map((name) => `${name}: 'local:${name}'`).join()} } }`
+      await world.app({
+        'src/main.js': `import { title } from './title.js'\nimport { again } from 'again'
+          ${print('[import.meta.env.MAPS_KEY, title, again]')}`,
+        'src/title.js': `export const title = import.meta.env?.TITLE ?? null`,
+        'secrets.config.mjs': settings(['MAPS_KEY']),
+      })
+      world.neighbour('again', {
+        'package.json': '{ "name": "again", "type": "module", "main": "i.js" }',
+        'i.js': 'export const again = import.meta.env?.TITLE ?? null',
+      })
+      const watching = watch(kind.make(configOf({}, {}, kind.secrets())))
+      try {
+        await watching.next()
+        expect(world.run()).toEqual([values.MAPS_KEY, null, null])
+        const write = (text: string): Promise<void> =>
+          changed(watching, () => world.write({ 'secrets.config.mjs': text }))
+        await write(settings(['MAPS_KEY', 'TITLE']))
+        expect(world.run()).toEqual([values.MAPS_KEY, values.TITLE, values.TITLE])
+        const denied = await failure(write(settings(['MAPS_KEY', 'TITLE'], ['MAPS_KEY'])))
+        expect(denied).toMatch(/Client code reads TITLE.*src\/title\.js:1/s)
+        expect(denied).toContain('again/i.js:1')
+        await write(settings(['MAPS_KEY']))
+        expect(world.run()).toEqual([values.MAPS_KEY, null, null])
+      } finally {
+        await watching.close()
+      }
+    })
+
     it('is a function where a CommonJS configuration requires it', async () => {
       await world.app({})
       const script = `console.log(typeof require(${JSON.stringify(fileURLToPath(entryUrl(`bundlers/${kind.name}`)))}))`
@@ -272,36 +343,4 @@ export function compilerCases(kind: CompilerKind): void {
       expect(existsSync(join(world.project.root, 'cache'))).toBe(true)
     })
   })
-}
-
-/** A build of its own process. It tells which modules of the user were built. */
-function buildScript(name: CompilerKind['name']): string {
-  const cache =
-    name === 'webpack'
-      ? `{ type: 'filesystem', cacheDirectory: root + '/cache' }`
-      : `{ type: 'persistent', storage: { type: 'filesystem', directory: root + '/cache' } }`
-  const from = { webpack: 'webpack', rspack: '@rspack/core' }[name]
-  const make = { webpack: `require('webpack')`, rspack: `require('@rspack/core').rspack` }[name]
-  return `
-    import { createRequire } from 'node:module'
-    import secrets from ${JSON.stringify(entryUrl(`bundlers/${name}`))}
-    const require = createRequire(${JSON.stringify(import.meta.url)}) // for ${from}
-    const bundler = ${make}
-    const root = process.cwd()
-    const plugin = secrets({
-      providers: { local: { type: 'local' } }, types: false, cache: false,
-      secrets: { MAPS_KEY: 'local:MAPS_KEY', DATABASE_URL: 'local:DATABASE_URL' }, client: ['MAPS_KEY'],
-    })
-    const compiler = bundler({
-      context: root, mode: 'production', target: ['web', 'es2022'], entry: './src/main.js', devtool: 'source-map',
-      infrastructureLogging: { level: 'none' }, plugins: [plugin], cache: ${cache},
-      output: { path: root + '/dist', filename: 'main.js' },
-      module: { rules: [{ test: /src.\\w+\\.js$/, use: [root + '/count.cjs'] }] },
-    })
-    globalThis.built = []
-    compiler.run((error, stats) => {
-      if (error) throw error
-      if (stats.hasErrors()) throw new Error(stats.toString('errors-only'))
-      compiler.close(() => console.log(JSON.stringify(globalThis.built.sort())))
-    })`
 }

@@ -1,8 +1,8 @@
 import { Buffer } from 'node:buffer'
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type BuildOptions, build, context, type Plugin } from 'esbuild'
+import { type BuildOptions, build, context, type Plugin, type PluginBuild } from 'esbuild'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import secrets from '../../src/bundlers/esbuild.ts'
 import { local } from '../../src/providers/index.ts'
@@ -229,6 +229,37 @@ describe('esbuild alone', () => {
       while (second.status === 200 && (await second.text()).includes(MAPS_KEY)) second = await get()
       const text = await second.text()
       expect([second.status, canariesIn(text, [DATABASE_URL])]).toEqual([503, []])
+    } finally {
+      await made.dispose()
+    }
+  })
+
+  it('serves linked packages of the workspace too, and says what it cannot serve', async () => {
+    const apart = (name: string): string => `const { ${name}: value } = import.meta.env; console.log(JSON.stringify(value))`
+    await app({ 'src/main.ts': `import 'pack'`, 'package.json': '{ "dependencies": { "pack": "*" } }' })
+    const pack = join(project.folder, 'packages/pack')
+    mkdirSync(pack, { recursive: true })
+    mkdirSync(join(project.root, 'node_modules'), { recursive: true })
+    writeFileSync(join(pack, 'package.json'), '{ "name": "pack", "type": "module", "main": "i.js" }')
+    writeFileSync(join(pack, 'i.js'), apart('MAPS_KEY'))
+    symlinkSync(pack, join(project.root, 'node_modules/pack'), 'dir')
+    const warned: string[] = []
+    const listener = {
+      name: 'listener',
+      setup: (build: PluginBuild) =>
+        build.onEnd(({ warnings }) => void warned.push(...warnings.map(({ text }) => text))),
+    }
+    const made = await context(given({ plugins: [...given().plugins!, listener] }))
+    try {
+      const { port } = await made.serve({ host: '127.0.0.1', port: 0 })
+      const served = async () => (await fetch(`http://127.0.0.1:${port}/main.js`)).text()
+      expect(await served()).toContain(MAPS_KEY)
+      expect(warned).toEqual([])
+      project.write({ 'src/main.ts': apart('TITLE') })
+      await made.rebuild()
+      expect(run()).toBe(TITLE)
+      await made.rebuild()
+      expect(warned.filter((text) => text.includes('taken apart in src/main.ts'))).toHaveLength(1)
     } finally {
       await made.dispose()
     }

@@ -1,5 +1,6 @@
 import { type Configuration, rspack } from '@rspack/core'
-import { compilerCases } from './compiler-cases.ts'
+import { type CompilerKind, compilerCases } from './compiler-cases.ts'
+import { compilerSealedCases } from './compiler-sealed-cases.ts'
 import { type CompilerLike, compilerConfig, pluginOf, runOnce, watch } from './compilers.ts'
 import { conformance } from './conformance.ts'
 import type { BuildOptions, BundlerHarness } from './harness.ts'
@@ -33,5 +34,7 @@ const harness: BundlerHarness = {
     watch(make(compilerConfig(project, options, secrets(options.config), more(options)))),
 }
 
-conformance(harness, { worker: true, cache: true })
-compilerCases({ name: 'rspack', secrets, harness, make, more })
+conformance(harness, { worker: true, cache: true, sealed: true, manifest: true, dropsUnused: false })
+const kind: CompilerKind = { name: 'rspack', secrets, harness, make, more }
+compilerCases(kind)
+compilerSealedCases(kind)

@@ -131,6 +131,21 @@ describe('esbuild', () => {
     }
   })
 
+  it('says what is missing in an output of serve()', async () => {
+    await app()
+    const made = await context(given())
+    try {
+      const { port } = await made.serve({ host: '127.0.0.1', port: 0 })
+      const text = await (await fetch(`http://127.0.0.1:${port}/main.js`)).text()
+      world.write({ 'dist/served.mjs': text })
+      expect(start('dist/served.mjs')[0]).toContain(
+        '[secrets] This output was taken before its secrets were sealed',
+      )
+    } finally {
+      await made.dispose()
+    }
+  })
+
   it('seals each chunk for itself, and in a second pass', async () => {
     await app({
       'src/main.js': `export const read = async () => [(await import('./a.js')).a, (await import('pack')).b]`,

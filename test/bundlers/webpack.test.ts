@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import webpack from 'webpack'
-import { compilerCases } from './compiler-cases.ts'
+import { type CompilerKind, compilerCases } from './compiler-cases.ts'
+import { compilerSealedCases } from './compiler-sealed-cases.ts'
 import { type CompilerLike, compilerConfig, here, pluginOf, runOnce, watch } from './compilers.ts'
 import { conformance } from './conformance.ts'
 import type { BuildOptions, BundlerHarness } from './harness.ts'
@@ -23,5 +24,7 @@ const harness: BundlerHarness = {
     watch(make(compilerConfig(project, options, secrets(options.config), more(options)))),
 }
 
-conformance(harness, { worker: true, cache: true })
-compilerCases({ name: 'webpack', secrets, harness, make, more })
+conformance(harness, { worker: true, cache: true, sealed: true, manifest: true, dropsUnused: false })
+const kind: CompilerKind = { name: 'webpack', secrets, harness, make, more }
+compilerCases(kind)
+compilerSealedCases(kind)

@@ -4,6 +4,13 @@ import { deriveKey, type SealLabel } from '../crypto/keys.ts'
 import { sealRepeatably } from '../crypto/seal.ts'
 import { sealMarks } from './seal-marks.ts'
 
+/** What takes the place of one mark; offsets in the output's text, the end not included. */
+export interface SealPlace {
+  readonly start: number
+  readonly end: number
+  readonly text: string
+}
+
 /** Fills the marks of a server output. */
 export interface Sealer {
   /**
@@ -12,6 +19,12 @@ export interface Sealer {
    * @returns nothing for an output without marks
    */
   seal(code: string, options: { map: boolean }): { code: string; map: SourceMap | null } | undefined
+  /**
+   * The same as places, for bundlers whose own sources follow replacements through maps.
+   * @param uses whether code needs a value; without it a name that still stands is needed
+   * @returns nothing for an output without marks
+   */
+  places(code: string, uses?: (name: string) => boolean): SealPlace[] | undefined
   /**
    * A module whose marks differ with what will take their place, for bundlers that take the hash of an output
    * before it can be sealed. Sealing takes the stamps away.
@@ -37,6 +50,14 @@ export function createSealer(secret: KeyObject, scope: string, texts: ReadonlyMa
       'base64',
     )
   }
+  const places: Sealer['places'] = (code, uses = () => true) => {
+    const marks = [...code.matchAll(pattern)]
+    if (marks.length === 0) return undefined
+    const blob = sealFor(marks.flatMap(([, name]) => (name && uses(name) ? name : [])))
+    return marks.map(({ 0: text, 1: name, index }) => {
+      return { start: index, end: index + text.length, text: name || blob }
+    })
+  }
   return {
     stamp(module) {
       return module.replace(pattern, (mark, name: string) => {
@@ -48,12 +69,12 @@ export function createSealer(secret: KeyObject, scope: string, texts: ReadonlyMa
               .slice(0, 16)}~`
       })
     },
+    places,
     seal(code, { map }) {
-      const marks = [...code.matchAll(pattern)]
-      if (marks.length === 0) return undefined
-      const blob = sealFor(marks.flatMap(([, name]) => name || []))
+      const found = places(code)
+      if (!found) return undefined
       const magic = new MagicString(code)
-      for (const { 0: text, 1: name, index } of marks) magic.update(index, index + text.length, name || blob)
+      for (const { start, end, text } of found) magic.update(start, end, text)
       return { code: magic.toString(), map: map ? magic.generateMap({ hires: 'boundary' }) : null }
     },
   }

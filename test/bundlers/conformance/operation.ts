@@ -116,6 +116,31 @@ export function operationCases(world: World, specifics: Required<Specifics>): vo
     })
   }
 
+  if (world.harness.watch && specifics.laterFiles) {
+    it('notices a file that is there only later', async () => {
+      await world.app({ 'src/main.js': print('import.meta.env.MAPS_KEY'), '.env': 'MAPS_KEY=first\n' })
+      const watching = world.harness.watch!(world.project, {
+        config: config({
+          providers: { local: { type: 'dotenv' } },
+          secrets: { MAPS_KEY: 'local:MAPS_KEY' },
+          client: ['MAPS_KEY'],
+        }),
+        entry: 'src/main.js',
+        consumer: 'client',
+      })
+      try {
+        await watching.next()
+        expect(world.run()).toBe('first')
+        await changed(watching, () => world.write({ '.env.local': 'MAPS_KEY=second\n' }))
+        expect(world.run()).toBe('second')
+        await changed(watching, () => world.write({ '.env.local': 'MAPS_KEY=third\n' }))
+        expect(world.run()).toBe('third')
+      } finally {
+        await watching.close()
+      }
+    })
+  }
+
   if (specifics.cache) {
     it('keeps no server value in a persistent cache, and no old client value', async () => {
       await world.app({
