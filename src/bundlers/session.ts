@@ -96,9 +96,6 @@ export class Session {
     // A watching build comes here again, with other values.
     this.#scanner = undefined
     this.#redactor = undefined
-    // In a watching build these were made of the values before.
-    this.#scanner = undefined
-    this.#redactor = undefined
     this.#names = new Set(exposure.names)
     this.#serves = { client: serveFor('client', exposure), server: serveFor('server', exposure, isSealed) }
     this.readsFilter.include.splice(0, Infinity, ...readsPatterns(exposure.names))
