@@ -223,15 +223,18 @@ export class Session {
 
 /** As few modules as can be told without parsing, in patterns that native filters can run in linear time. */
 function readsPatterns(names: readonly string[]): RegExp[] {
-  // A key that is computed: `env[key]`, or in a pattern that takes the object apart.
-  const computed =
-    /\benv\s*(?:[^\n;=[]{0,80}[)!]\s*)?(?:\?\.)?\s*\[|\}(?:\s*:[^=;]{0,80})?\s*=\s*[(<]?[^=;]{0,40}\bimport\s*\.\s*meta/
+  // A key that is computed: `env[key]`, or in a pattern that takes the object apart. Two patterns, and each begins
+  // with what can be searched for: together, or behind a `\b`, they cost Rolldown ten times as much.
+  const computed = [
+    /env\s*(?:[^\n;=[]{0,80}[)!]\s*)?(?:\?\.)?\s*\[/,
+    /\}(?:\s*:[^=;]{0,80})?\s*=\s*[(<]?[^=;]{0,40}\bimport\s*\.\s*meta/,
+  ]
   if (names.length === 0) return [/[^\s\S]/]
   const words = names.map((name) => {
     const word = name.replace(/[$.]/g, '\\$&')
     return `${/^\w/.test(name) ? '\\b' : ''}${word}${/\w$/.test(name) ? '\\b' : ''}`
   })
-  return [new RegExp(words.join('|')), computed]
+  return [new RegExp(words.join('|')), ...computed]
 }
 
 /** A file of the runtime beside this one: built, or its source where the plugin runs from source. */
