@@ -1,4 +1,5 @@
 import { originalPositionFor, TraceMap } from '@jridgewell/trace-mapping'
+import fc from 'fast-check'
 import { parseSync } from 'rolldown/utils'
 import { parseAst } from 'vite'
 import { afterAll, describe, expect, it } from 'vitest'
@@ -6,6 +7,7 @@ import { rewriteEnvReads } from '../src/core/expose/env-reads.ts'
 import { clientModule } from '../src/core/expose/modules.ts'
 import { rewritePlainReads } from '../src/core/expose/plain-reads.ts'
 import type { EnvProblem, EnvReadsResult } from '../src/core/expose/rewrite.ts'
+import { rewriteSureReads } from '../src/core/expose/sure-reads.ts'
 
 const VALUES = new Map(
   Object.entries({ A: 'a', B: 'b', LIST: ['x', 'y'], 'my-key': 'k', $D: 'd', class: 'c' }),
@@ -13,10 +15,11 @@ const VALUES = new Map(
 const SERVER = ['TOKEN', 'DB_URL']
 const FROM = `data:text/javascript,${encodeURIComponent(clientModule(VALUES))}`
 
-/** Modules that the lexer alone could do. */
+/** Modules that the lexer alone could do, and those that did not even need it. */
 let plain = 0
+let sure = 0
 
-/** By the parser, and by the lexer as well: where that one does a module by itself, it must say the same. */
+/** By the parser, by the lexer and by lines as well: where one of these does a module by itself, it must say the same. */
 function rewrite(code: string, { processEnv = false, parser = 'vite' } = {}): EnvReadsResult {
   const program = parser === 'vite' ? parseAst(code) : parseSync('module.js', code).program
   const options = {
@@ -34,10 +37,19 @@ function rewrite(code: string, { processEnv = false, parser = 'vite' } = {}): En
     expect(fast.output?.code).toBe(result.output?.code)
     expect(fast.output?.map?.mappings).toBe(result.output?.map?.mappings)
   }
+  const surely = rewriteSureReads(code, { ...options, plain: true, map: false })
+  if (surely) {
+    sure++
+    expect(result.problems).toEqual([])
+    expect(surely.output?.code).toBe(result.output?.code)
+  }
   return result
 }
 
-afterAll(() => expect(plain).toBeGreaterThan(20))
+afterAll(() => {
+  expect(plain).toBeGreaterThan(20)
+  expect(sure).toBeGreaterThan(10)
+})
 
 /** What the rewritten module exports. The bundler's own environment is that of a build of two variables. */
 async function run(code: string, options = {}): Promise<Record<string, unknown>> {
@@ -340,5 +352,64 @@ describe('the client module', () => {
     [`import * as all from 'virtual:secrets/client'; console.log(all)`, []],
   ])('%s', (code, expected) => {
     expect(problemsOf(code)).toEqual(expected)
+  })
+})
+
+describe('what can be told line by line', () => {
+  const pieces = [
+    'import.meta.env.A',
+    'import.meta.env.B',
+    'x = ',
+    '+ 1',
+    'f(',
+    ')',
+    'o.',
+    '$',
+    '`',
+    '${',
+    '}',
+    "'",
+    '"',
+    '/',
+    '/*',
+    '*/',
+    '//',
+    '\\',
+    '\n',
+    ' ',
+    ';',
+    '...',
+    '[',
+    ']',
+  ]
+
+  it('is what the parser says', () => {
+    let read = 0
+    fc.assert(
+      fc.property(fc.array(fc.constantFrom(...pieces), { minLength: 1, maxLength: 14 }), (parts) => {
+        // Hidden in turn, so that most of what comes out is a module.
+        for (const [open, close] of [
+          ['', ''],
+          ["s = 'a", "'\n"],
+          ['t = `', '`\n'],
+          ['/*', '*/'],
+          ['//', '\n'],
+        ]) {
+          const code = `let x, s, t\n${open}${parts.join('')}${close};y = import.meta.env.A\n`
+          try {
+            parseAst(code)
+          } catch {
+            continue
+          }
+          if (rewrite(code).output) read++
+        }
+      }),
+      {
+        numRuns: 2000,
+        examples: [[['o.', '\n', 'import.meta.env.A']], [["'", '\\', '\n', 'import.meta.env.A', "'"]]],
+      },
+    )
+    expect(read).toBeGreaterThan(500)
+    expect(sure).toBeGreaterThan(100)
   })
 })

@@ -1,6 +1,7 @@
 import type { Environment, Rollup } from 'vite'
 import { VIRTUAL } from '../core/expose/ids.ts'
 import { SEAL_MARK } from '../core/expose/seal-marks.ts'
+import { rewriteSureReads } from '../core/expose/sure-reads.ts'
 import type { ImportersOf } from '../core/guard.ts'
 import type { Consumer } from '../core/types.ts'
 import { attempt, attemptAsync } from './error.ts'
@@ -70,8 +71,6 @@ export function graphHooks(session: Session, options: GraphHooksOptions) {
   return {
     buildStart(this: HookContext) {
       stateOf(this).running++
-      // Wanted for the first module that names a secret; a start that sees none is over before it is there.
-      void import('./transform.ts')
     },
     resolveId: {
       filter: { id: VIRTUAL },
@@ -99,12 +98,13 @@ export function graphHooks(session: Session, options: GraphHooksOptions) {
       ) {
         const syntax = options.syntaxOf ? options.syntaxOf(id, how.moduleType) : JAVASCRIPT
         if (!syntax) return undefined
-        const { rewriteReads, originalPlace } = await import('./transform.ts')
         const graph = graphOf(this)
+        const reads = { ...graph.readsOptions(), map: options.map(this), plain: syntax.plain }
+        const sure = rewriteSureReads(code, reads)
+        if (sure) return sure.output as Rollup.TransformResult
+        const { rewriteReads, originalPlace } = await import('./transform.ts')
         const { output, problems } = rewriteReads(code, {
-          ...graph.readsOptions(),
-          map: options.map(this),
-          plain: syntax.plain,
+          ...reads,
           parse: (text) => this.parse(text, syntax.parser as Parameters<typeof this.parse>[1]),
         })
         if (problems.length > 0) {

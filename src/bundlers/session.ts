@@ -96,9 +96,6 @@ export class Session {
     // A watching build comes here again, with other values.
     this.#scanner = undefined
     this.#redactor = undefined
-    // In a watching build these were made of the values before.
-    this.#scanner = undefined
-    this.#redactor = undefined
     this.#names = new Set(exposure.names)
     this.#serves = { client: serveFor('client', exposure), server: serveFor('server', exposure, isSealed) }
     this.readsFilter.include.splice(0, Infinity, ...readsPatterns(exposure.names))
@@ -231,15 +228,18 @@ export class Session {
 
 /** As few modules as can be told without parsing, in patterns that native filters can run in linear time. */
 function readsPatterns(names: readonly string[]): RegExp[] {
-  // A key that is computed: `env[key]`, or in a pattern that takes the object apart.
-  const computed =
-    /\benv\s*(?:[^\n;=[]{0,80}[)!]\s*)?(?:\?\.)?\s*\[|\}(?:\s*:[^=;]{0,80})?\s*=\s*[(<]?[^=;]{0,40}\bimport\s*\.\s*meta/
+  // A key that is computed: `env[key]`, or in a pattern that takes the object apart. Two patterns, and each begins
+  // with what can be searched for: together, or behind a `\b`, they cost Rolldown ten times as much.
+  const computed = [
+    /env\s*(?:[^\n;=[]{0,80}[)!]\s*)?(?:\?\.)?\s*\[/,
+    /\}(?:\s*:[^=;]{0,80})?\s*=\s*[(<]?[^=;]{0,40}\bimport\s*\.\s*meta/,
+  ]
   if (names.length === 0) return [/[^\s\S]/]
   const words = names.map((name) => {
     const word = name.replace(/[$.]/g, '\\$&')
     return `${/^\w/.test(name) ? '\\b' : ''}${word}${/\w$/.test(name) ? '\\b' : ''}`
   })
-  return [new RegExp(words.join('|')), computed]
+  return [new RegExp(words.join('|')), ...computed]
 }
 
 /** A file of the runtime beside this one: built, or its source where the plugin runs from source. */

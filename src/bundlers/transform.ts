@@ -1,7 +1,8 @@
 import type { Rollup } from 'vite'
 import { rewriteEnvReads } from '../core/expose/env-reads.ts'
 import { CLIENT_ID } from '../core/expose/ids.ts'
-import { namesOthers, rewritePlainReads } from '../core/expose/plain-reads.ts'
+import { namesOthers } from '../core/expose/locals.ts'
+import { rewritePlainReads } from '../core/expose/plain-reads.ts'
 import type { EnvReadsOptions, EnvReadsResult } from '../core/expose/rewrite.ts'
 import type { SourcePlace } from '../core/guard.ts'
 

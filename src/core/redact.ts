@@ -1,4 +1,5 @@
-import { inspect } from 'node:util'
+/** `inspect.custom`, without the module that has it: its import is a part of every start. */
+export const INSPECT: unique symbol = Symbol.for('nodejs.util.inspect.custom') as never
 
 /**
  * A value on its way through the program. It prints as `[secret NAME]` wherever something prints it
@@ -27,7 +28,7 @@ export class Secret {
     return this.toString()
   }
 
-  [inspect.custom](): string {
+  [INSPECT](): string {
     return this.toString()
   }
 }

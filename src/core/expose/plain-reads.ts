@@ -1,5 +1,6 @@
 import { type ImportSpecifier, initSync, parse } from 'es-module-lexer'
 import { CLIENT_ID } from './ids.ts'
+import { namesOthers } from './locals.ts'
 import { plainRead, READ } from './plain-read.ts'
 import { type EnvReadsOptions, type EnvReadsResult, Rewrite } from './rewrite.ts'
 
@@ -34,9 +35,4 @@ export function rewritePlainReads(code: string, options: EnvReadsOptions): EnvRe
     if (local !== undefined) rewrite.magic.overwrite(s, READ.lastIndex, local)
   }
   return rewrite.finish()
-}
-
-/** Whether an import or re-export of the client module may name a secret that it does not have. */
-export function namesOthers(statement: string, options: EnvReadsOptions): boolean {
-  return [...options.names].some((name) => !options.exported(name) && statement.includes(name))
 }

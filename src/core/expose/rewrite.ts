@@ -1,4 +1,5 @@
 import MagicString, { type SourceMap } from 'magic-string'
+import { freePrefix, importOf } from './locals.ts'
 
 export interface EnvReadsOptions {
   /** The managed names. */
@@ -81,21 +82,8 @@ export class Rewrite {
     const problems = this.problems.sort((a, b) => a.start - b.start)
     const patterns = this.patterns.length > 0 ? this.patterns : undefined
     if (this.#locals.size === 0) return { output: undefined, problems, patterns }
-    const imports = [...this.#locals].map(
-      ([name, local]) => `${/^[\w$]+$/.test(name) ? name : JSON.stringify(name)} as ${local}`,
-    )
-    // At the end, where it is hoisted from: `#!` and 'use client' must stay first, and no line moves.
-    if (!this.#options.commonJs)
-      this.magic.append(`\nimport { ${imports.join(', ')} } from ${JSON.stringify(this.#options.from)};\n`)
+    if (!this.#options.commonJs) this.magic.append(importOf(this.#locals, this.#options.from))
     const map = this.#options.map === false ? null : this.magic.generateMap({ hires: 'boundary' })
     return { output: { code: this.magic.toString(), map }, problems, patterns }
-  }
-}
-
-/** A beginning that no identifier of the module has, so that nothing of the module can capture it. */
-function freePrefix(code: string): string {
-  for (let tries = 0; ; tries++) {
-    const prefix = `__secret${tries === 0 ? '' : tries}_`
-    if (!code.includes(prefix)) return prefix
   }
 }

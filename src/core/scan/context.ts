@@ -15,7 +15,11 @@ const EDGE = 0x100
 /** A neighbour that is not known. */
 const ANY = 0x101
 
+const AMPERSAND = 0x26
+
 const BITS = 22
+/** Neighbours and `EDGE` in nine bits. */
+const PAIR_BITS = 9
 
 /** A part that must be undone, and the kinds of escapes that matter in it. */
 type Visit = (start: number, end: number, kinds: number) => void
@@ -26,22 +30,30 @@ type Visit = (start: number, end: number, kinds: number) => void
  * Most escapes in real files are such: `;\n  ` in a source map, `:\"` in JSON. That spares undoing them.
  */
 export class Context {
-  /** A Bloom filter with one hash: says yes too often, never no too often. */
-  readonly #triples = new Uint8Array(1 << (BITS - 3))
+  /** 1 where a needle has both bytes next to each other. */
+  readonly #pairs = new Uint8Array(1 << (2 * PAIR_BITS))
   readonly #known = new Uint8Array(256)
+  readonly #needles: readonly Uint8Array[]
+  /**
+   * A Bloom filter with one hash: says yes too often, never no too often. Made for the first escape that
+   * pairs do not rule out, which many an output does not have.
+   */
+  #triples: Uint8Array | undefined
   readonly #peeked: Escape = { code: 0, byte: false, end: 0, kind: 0 }
 
-  constructor(needles: Iterable<Uint8Array>) {
+  constructor(needles: readonly Uint8Array[]) {
+    this.#needles = needles
+    const known = this.#known
+    const pairs = this.#pairs
     for (const needle of needles) {
+      let before = EDGE
       for (let at = 0; at < needle.length; at++) {
         const byte = needle[at]!
-        const before = at === 0 ? EDGE : needle[at - 1]!
-        const after = at + 1 === needle.length ? EDGE : needle[at + 1]!
-        this.#known[byte] = 1
-        this.#add(before, byte, after)
-        this.#add(before, byte, ANY)
-        this.#add(ANY, byte, after)
+        known[byte] = 1
+        pairs[(before << PAIR_BITS) | byte] = 1
+        before = byte
       }
+      pairs[(before << PAIR_BITS) | EDGE] = 1
     }
   }
 
@@ -69,6 +81,8 @@ export class Context {
     let barrier = 0
     /** Up to here, what stands may become part of an escape that only the next pass sees. */
     let nested = 0
+    /** The end of the last escape, whatever became of it. */
+    let done = 0
     for (let at = next(0); at < length; at = next(found.end)) {
       if (!readEscape(bytes, at, length, found) && !readSeam(bytes, at, length, found)) {
         nested = at + LONGEST_ESCAPE
@@ -80,6 +94,13 @@ export class Context {
         open = -1
       }
       const { end } = found
+      // Ampersands that begin nothing are looked for only here, where the rest of one may be escaped.
+      for (let back = at - 1; back >= done && back > at - LONGEST_ESCAPE; back--) {
+        if (bytes[back] !== AMPERSAND) continue
+        nested = Math.max(nested, back + LONGEST_ESCAPE)
+        break
+      }
+      done = end
       const before = at === 0 ? EDGE : at === last || endsTemplate(bytes, at) ? ANY : bytes[at - 1]!
       if (at < nested || this.#possible(bytes, at, length, found, before)) {
         if (at < nested) nested += end - at
@@ -122,7 +143,7 @@ export class Context {
   #joins(bytes: Uint8Array, at: number, length: number, { end }: Escape, before: number): boolean {
     const after = neighbour(bytes, end, length)
     if (after === EDGE || before === EDGE) return false
-    if (before === ANY || after === ANY || this.#has(ANY, before, after)) return true
+    if (before === ANY || after === ANY || this.#areNext(before, after)) return true
     return this.#between(before, bytes[at]!, neighbour(bytes, at + 1, length))
   }
 
@@ -143,16 +164,34 @@ export class Context {
     return this.#has(before, byte, after) || this.#has(EDGE, byte, after) || this.#has(before, byte, EDGE)
   }
 
-  #add(before: number, byte: number, after: number): void {
-    const hash = hashOf(before, byte, after)
-    this.#triples[hash >> 3]! |= 1 << (hash & 7)
+  #areNext(before: number, after: number): boolean {
+    return this.#pairs[(before << PAIR_BITS) | after] === 1
   }
 
   #has(before: number, byte: number, after: number): boolean {
-    if (before === ANY && after === ANY) return true
+    if (before !== ANY && !this.#areNext(before, byte)) return false
+    if (after !== ANY && !this.#areNext(byte, after)) return false
+    if (before === ANY || after === ANY) return true
+    this.#triples ??= triplesOf(this.#needles)
     const hash = hashOf(before, byte, after)
     return (this.#triples[hash >> 3]! & (1 << (hash & 7))) !== 0
   }
+}
+
+function triplesOf(needles: readonly Uint8Array[]): Uint8Array {
+  const triples = new Uint8Array(1 << (BITS - 3))
+  for (const needle of needles) {
+    const last = needle.length - 1
+    for (let at = 0; at <= last; at++) {
+      const hash = hashOf(
+        at === 0 ? EDGE : needle[at - 1]!,
+        needle[at]!,
+        at === last ? EDGE : needle[at + 1]!,
+      )
+      triples[hash >> 3]! |= 1 << (hash & 7)
+    }
+  }
+  return triples
 }
 
 /** What stands at an offset, as far as it is known before the escapes are undone. */

@@ -1,10 +1,7 @@
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
-import { readdir, readFile, realpath } from 'node:fs/promises'
+import { closeSync, type Dirent, fstatSync, openSync, readdirSync, readSync, realpathSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import { isAbsolute, join, relative, sep } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
-import { promisify } from 'node:util'
-import { brotliDecompress, gunzip } from 'node:zlib'
-import pLimit from 'p-limit'
 import { reasonOf } from '../errors.ts'
 import type { ReadAsset } from './origin.ts'
 import type { Finding, Scanner } from './types.ts'
@@ -36,14 +33,6 @@ export interface FolderScan {
   readonly problems: readonly ScanProblem[]
 }
 
-/** More than this out of one compressed file is not unpacked. */
-const LARGEST_UNPACKED = 512 * 1024 * 1024
-
-const UNPACK: ReadonlyMap<string, (bytes: Uint8Array, options: object) => Promise<Buffer>> = new Map([
-  ['gz', promisify(gunzip) as (bytes: Uint8Array, options: object) => Promise<Buffer>],
-  ['br', promisify(brotliDecompress) as (bytes: Uint8Array, options: object) => Promise<Buffer>],
-])
-
 /** ms after which others get a turn. */
 const LONGEST_TURN = 20
 
@@ -60,7 +49,7 @@ export async function scanFolder(
   const matches = await matcher(exclude)
   const excluded = (path: string): boolean => skip?.has(path) || matches(path)
   const problems: ScanProblem[] = []
-  const paths = await list(folder, excluded, problems)
+  const paths = list(folder, excluded, problems)
   const findings: Finding[][] = []
   const total = { files: 0, bytes: 0 }
   const scanBytes = (bytes: Uint8Array, path: string, index: number): void => {
@@ -77,7 +66,7 @@ export async function scanFolder(
   const read = fileReader()
   let turn = performance.now()
   for (const [index, path] of paths.entries()) {
-    if (unpackerOf(path)) continue
+    if (packingOf(path)) continue
     try {
       scanBytes(read(join(folder, path)), path, index)
     } catch (error) {
@@ -88,28 +77,32 @@ export async function scanFolder(
     turn = performance.now()
   }
 
-  const limit = pLimit(concurrency)
-  const scanPacked = async (path: string, index: number): Promise<void> => {
-    try {
-      let bytes: Uint8Array = await readFile(join(folder, path))
+  const packed = [...paths.entries()].filter(([, path]) => packingOf(path))
+  if (packed.length > 0) {
+    const { pLimit, unpack } = await import('./unpack.ts')
+    const limit = pLimit(concurrency)
+    const scanPacked = async (path: string, index: number): Promise<void> => {
       try {
-        bytes = await unpackerOf(path)!(bytes, { maxOutputLength: LARGEST_UNPACKED })
+        let bytes: Uint8Array = await readFile(join(folder, path))
+        try {
+          bytes = await unpack(bytes, packingOf(path)!)
+        } catch (error) {
+          problems.push({ path, reason: `cannot be unpacked (${reasonOf(error)})` })
+        }
+        scanBytes(bytes, path, index)
       } catch (error) {
-        problems.push({ path, reason: `cannot be unpacked (${reasonOf(error)})` })
+        failed(path, error)
       }
-      scanBytes(bytes, path, index)
-    } catch (error) {
-      failed(path, error)
     }
+    await Promise.all(packed.map(([index, path]) => limit(scanPacked, path, index)))
   }
-  const packed = [...paths.entries()].filter(([, path]) => unpackerOf(path))
-  await Promise.all(packed.map(([index, path]) => limit(scanPacked, path, index)))
   problems.sort((a, b) => (a.path < b.path ? -1 : 1))
   return { findings: findings.flat(), ...total, problems }
 }
 
-function unpackerOf(path: string) {
-  return UNPACK.get(path.slice(path.lastIndexOf('.') + 1))
+function packingOf(path: string): 'gz' | 'br' | undefined {
+  const extension = path.slice(path.lastIndexOf('.') + 1)
+  return extension === 'gz' || extension === 'br' ? extension : undefined
 }
 
 /** Reads one file after the other. What it gives is good until the next one. */
@@ -142,16 +135,12 @@ export function assetReader(folder: string): ReadAsset {
 }
 
 /** The files below a folder, sorted, relative, with `/`. */
-async function list(
-  folder: string,
-  excluded: (path: string) => boolean,
-  problems: ScanProblem[],
-): Promise<string[]> {
+function list(folder: string, excluded: (path: string) => boolean, problems: ScanProblem[]): string[] {
   const files: string[] = []
-  const walk = async (below: string): Promise<void> => {
-    let entries: Awaited<ReturnType<typeof entriesOf>>
+  const walk = (below: string): void => {
+    let entries: Dirent[]
     try {
-      entries = await entriesOf(join(folder, below))
+      entries = readdirSync(join(folder, below), { withFileTypes: true })
     } catch (error) {
       problems.push({ path: below === '' ? '.' : below, reason: `cannot be listed (${reasonOf(error)})` })
       return
@@ -159,26 +148,22 @@ async function list(
     for (const entry of entries) {
       const path = below === '' ? entry.name : `${below}/${entry.name}`
       if (excluded(path)) continue
-      if (entry.isDirectory()) await walk(path)
+      if (entry.isDirectory()) walk(path)
       else if (entry.isFile()) files.push(path)
       else {
-        const reason = entry.isSymbolicLink() ? await linkProblem(folder, path) : 'is not a regular file'
+        const reason = entry.isSymbolicLink() ? linkProblem(folder, path) : 'is not a regular file'
         if (reason !== undefined) problems.push({ path, reason })
       }
     }
   }
-  await walk('')
+  walk('')
   return files.sort()
 }
 
-function entriesOf(folder: string) {
-  return readdir(folder, { withFileTypes: true })
-}
-
 /** What keeps the target of a link from being met on the way through the folder. */
-async function linkProblem(folder: string, path: string): Promise<string | undefined> {
+function linkProblem(folder: string, path: string): string | undefined {
   try {
-    const way = relative(await realpath(folder), await realpath(join(folder, path)))
+    const way = relative(realpathSync(folder), realpathSync(join(folder, path)))
     const outside = isAbsolute(way) || way === '..' || way.startsWith(`..${sep}`)
     return outside ? 'is a link out of the folder' : undefined
   } catch (error) {

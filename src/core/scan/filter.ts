@@ -41,20 +41,32 @@ export class NeedleFilter {
     this.#windowEnd = new Int32Array(needles.length)
     this.#next = new Int32Array(needles.length).fill(-1)
     this.#shift.fill(this.#width - BLOCK + 1)
-    for (const [index, needle] of needles.entries()) this.#add(index, needle)
+    this.#fillTables()
   }
 
-  #add(index: number, needle: Uint8Array): void {
-    const start = (needle.length - this.#width) >> 1
-    const end = start + this.#width
-    for (let at = start + BLOCK; at <= end; at++) {
-      const hash = hashOf(needle[at - 3]!, needle[at - 2]!, needle[at - 1]!)
-      this.#shift[hash] = Math.min(this.#shift[hash]!, end - at)
-      if (at < end) continue
+  /** One loop without calls: a build makes one filter, and all of this runs uncompiled. */
+  #fillTables(): void {
+    const shift = this.#shift
+    const width = this.#width
+    for (let index = 0; index < this.#needles.length; index++) {
+      const needle = this.#needles[index]!
+      const start = (needle.length - width) >> 1
+      const end = start + width
+      let first = FOLD[needle[start]!]!
+      let second = FOLD[needle[start + 1]!]!
+      let hash = 0
+      for (let at = start + 2, left = width - BLOCK; left >= 0; at++, left--) {
+        const third = FOLD[needle[at]!]!
+        // As in `hashOf`.
+        hash = ((first << 10) ^ (second << 5) ^ third) & HASH_MASK
+        if (shift[hash]! > left) shift[hash] = left
+        first = second
+        second = third
+      }
       this.#next[index] = this.#first[hash]!
       this.#first[hash] = index
+      this.#windowEnd[index] = end
     }
-    this.#windowEnd[index] = end
   }
 
   /** Reports every occurrence of every needle in the first `length` bytes, overlapping ones too. */

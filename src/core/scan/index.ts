@@ -54,7 +54,7 @@ export function createScanner(values: Iterable<ScanValue>): Scanner {
   const needles = needlesOf(scannable)
   const hex = needles.flatMap(({ owners }, index) => (owners[0]?.encoding === 'hex' ? [index] : []))
   const filter = new NeedleFilter(
-    needles.map((needle) => new Uint8Array(needle.bytes)),
+    needles.map((needle) => needle.bytes),
     new Set(hex),
   )
   const view = new UnescapedView(filter, needles)

@@ -19,10 +19,10 @@ const STRUCTURE = /^-----|^[-{}[\]()]|^["'\w.-]+\s*[:=]\s*[^\s=]/
 /** Every form in which the values are looked for, each form once. */
 export function needlesOf(values: readonly ScanValue[]): Needle[] {
   const needles = new Map<string, Needle>()
-  const add = (name: string, encoding: Encoding, bytes: Uint8Array, text = false) => {
-    const key = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1')
-    const known = needles.get(key)
-    if (known === undefined) needles.set(key, { bytes, owners: [{ name, encoding }], text })
+  /** @param form a character for each byte */
+  const add = (name: string, encoding: Encoding, form: string, text = false) => {
+    const known = needles.get(form)
+    if (known === undefined) needles.set(form, { bytes: bytesOf(form), owners: [{ name, encoding }], text })
     else {
       known.text ||= text
       // The first encoding that is tried is the plainest.
@@ -33,21 +33,21 @@ export function needlesOf(values: readonly ScanValue[]): Needle[] {
     const whole = text.trim()
     for (const form of lineEndings(whole)) {
       const bytes = Buffer.from(form)
-      add(name, 'plain', bytes, true)
-      addBase64(bytes, (encoding, needle) => add(name, encoding, needle, true))
-      add(name, 'hex', Buffer.from(bytes.toString('hex')))
+      add(name, 'plain', bytes.toString('latin1'), true)
+      addBase64(bytes, (encoding, inner) => add(name, encoding, inner, true))
+      add(name, 'hex', bytes.toString('hex'))
       // What escapes with `%` is undone by the unescaped view, except for a form's plus signs.
-      if (form.includes(' ')) add(name, 'percent', Buffer.from(form.replaceAll(' ', '+')), true)
+      if (form.includes(' ')) add(name, 'percent', asBytes(form.replaceAll(' ', '+')), true)
       const wide = Buffer.from(form, 'utf16le')
-      add(name, 'utf-16', wide)
-      add(name, 'utf-16', Buffer.from(wide).swap16())
-      add(name, 'byte list', Buffer.from(bytes.join(',')))
-      add(name, 'reversed', Buffer.from([...form].reverse().join('')), true)
+      add(name, 'utf-16', wide.toString('latin1'))
+      add(name, 'utf-16', wide.swap16().toString('latin1'))
+      add(name, 'byte list', bytes.join(','))
+      add(name, 'reversed', asBytes([...form].reverse().join('')), true)
     }
     for (const part of partsOf(whole)) {
       const bytes = Buffer.from(part)
-      add(name, 'pem line', bytes, true)
-      addBase64(bytes, (encoding, needle) => add(name, encoding, needle, true))
+      add(name, 'pem line', bytes.toString('latin1'), true)
+      addBase64(bytes, (encoding, inner) => add(name, encoding, inner, true))
     }
   }
   return [...needles.values()]
@@ -59,11 +59,21 @@ function lineEndings(text: string): Set<string> {
   return new Set([text, unix, unix.replaceAll('\n', '\r\n')])
 }
 
-function addBase64(bytes: Uint8Array, add: (encoding: Encoding, needle: Uint8Array) => void): void {
+function addBase64(bytes: Uint8Array, add: (encoding: Encoding, inner: string) => void): void {
   for (const inner of base64Inside(bytes)) {
-    add('base64', Buffer.from(inner))
-    add('base64url', Buffer.from(toUrlAlphabet(inner)))
+    add('base64', inner)
+    add('base64url', toUrlAlphabet(inner))
   }
+}
+
+/** A text's UTF-8, a character for each byte. */
+function asBytes(text: string): string {
+  return Buffer.from(text).toString('latin1')
+}
+
+/** Not a Buffer: inner loops that see two classes of bytes are slow. */
+function bytesOf(form: string): Uint8Array {
+  return new Uint8Array(Buffer.from(form, 'latin1'))
 }
 
 /**
