@@ -24,6 +24,7 @@ export function conformance(harness: BundlerHarness, specifics: Specifics = {}):
     manifest: false,
     dropsUnused: true,
     sourcesContent: true,
+    inProcess: true,
     ...specifics,
   }
   describe(harness.name, () => {

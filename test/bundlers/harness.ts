@@ -70,4 +70,6 @@ export interface Specifics {
   readonly manifest?: boolean
   /** Source maps hold the sources' text. */
   readonly sourcesContent?: boolean
+  /** It builds in this process, which then has the values. Default `true`. */
+  readonly inProcess?: boolean
 }
