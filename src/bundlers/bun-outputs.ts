@@ -9,7 +9,7 @@ import {
 } from '@jridgewell/trace-mapping'
 import type { OutputFile } from 'esbuild'
 import type { BunArtifact } from './bun-types.ts'
-import { INLINE, withText } from './esbuild-outputs.ts'
+import { INLINE, outputFile, withText } from './esbuild-outputs.ts'
 
 /** A source that reached Bun with its reads replaced. */
 export interface RewrittenSource {
@@ -23,15 +23,7 @@ export function filesOf(artifacts: readonly BunArtifact[], outdir: string): Prom
   return Promise.all(
     artifacts.map(async (artifact) => {
       const contents = new Uint8Array(await artifact.arrayBuffer())
-      const path = join(outdir, artifact.path)
-      return {
-        path,
-        contents,
-        hash: artifact.hash ?? '',
-        get text() {
-          return Buffer.from(contents).toString()
-        },
-      }
+      return outputFile(join(outdir, artifact.path), contents, artifact.hash ?? '')
     }),
   )
 }

@@ -40,6 +40,18 @@ function cleanMap(text: string): string | undefined {
   }
 }
 
+/** A file as esbuild gives them; other bundlers' outputs are treated alike. */
+export function outputFile(path: string, contents: Uint8Array<ArrayBuffer>, hash = ''): OutputFile {
+  return {
+    path,
+    contents,
+    hash,
+    get text() {
+      return Buffer.from(contents).toString()
+    },
+  }
+}
+
 /** @param text takes the place of what the file held */
 export function withText(file: OutputFile, text: string): OutputFile {
   return { path: file.path, hash: file.hash, contents: Buffer.from(text), text }
