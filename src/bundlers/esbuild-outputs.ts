@@ -5,7 +5,7 @@ import type { OutputFile } from 'esbuild'
 
 /** A source map within its output. */
 export const INLINE = /(\/[/*]# sourceMappingURL=data:application\/json;base64,)([\w+/=]+)/
-const OURS = /(?:^|:)virtual:secrets\//
+const OURS = /(?:^|[:/])virtual:secrets\//
 
 /** What esbuild calls the one output of a build that names no file. */
 export const STDOUT = '<stdout>'

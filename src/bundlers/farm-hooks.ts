@@ -53,7 +53,8 @@ export function farmPlugins(options: PluginOptions | undefined): JsPlugin[] {
       priority: -10_000,
       // After the compilers of a framework; Farm's own come later.
       transform: {
-        filters: { moduleTypes: ['js', 'jsx', 'ts', 'tsx'], resolvedPaths: ['.*'] },
+        // One of the two is enough for Farm.
+        filters: { moduleTypes: ['js', 'jsx', 'ts', 'tsx'], resolvedPaths: [] },
         executor: ({ content, moduleId, moduleType, resolvedPath }) =>
           attemptAsync(async () => {
             const language = moduleType as SourceLanguage
@@ -158,7 +159,9 @@ class FarmBuild {
     ])
     const { output, problems } = await rewriteSource(content, language, this.#graph.readsOptions())
     this.#graph.report(problems, path, (start) => placeByText(path, content, start))
-    return output && { code: output.code, map: JSON.stringify(output.map) }
+    if (!output) return undefined
+    const map = { ...output.map, sources: [moduleId], sourcesContent: [content] }
+    return { code: output.code, map: JSON.stringify(map) }
   }
 
   /** @throws SecretsError for what the graph may not have, with chains */

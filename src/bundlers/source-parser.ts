@@ -18,7 +18,11 @@ export interface ParsedSource {
 export async function parseSource(code: string, language: SourceLanguage): Promise<ParsedSource> {
   const { parse, Parser } = await import('acorn')
   const common = { ecmaVersion: 'latest', allowHashBang: true } as const
-  const finished = (ast: Program): ParsedSource => ({ ast, commonJs: !ast.body.some(isModuleItem) })
+  const finished = (ast: Program): ParsedSource => ({
+    ast,
+    // What says neither may be either; as a module it can be shaken.
+    commonJs: /\b(?:module|exports|require)\b/.test(code) && !ast.body.some(isModuleItem),
+  })
   if (language === 'js' || language === 'jsx') {
     try {
       return finished(parse(code, { ...common, sourceType: 'module' }))

@@ -25,6 +25,8 @@ export function conformance(harness: BundlerHarness, specifics: Specifics = {}):
     dropsUnused: true,
     sourcesContent: true,
     inProcess: true,
+    minifiedMaps: true,
+    patternAssignments: true,
     ...specifics,
   }
   describe(harness.name, () => {

@@ -99,7 +99,7 @@ export function clientCases(world: World, specifics: Required<Specifics>): void 
       kept: TITLE,
       others: 'object',
       user: 'app',
-      late: MAPS_KEY,
+      ...(specifics.patternAssignments ? { late: MAPS_KEY } : {}),
       parameter: MAPS_KEY,
     })
   })
