@@ -47,6 +47,8 @@ class BunBuild {
   /** A server's build makes the pages that it imports, too, and those are for browsers. */
   #graphs!: Record<Consumer, Graph>
   #consumer: Consumer = 'client'
+  /** For a runtime that Bun has no target for. */
+  #isEdge = false
   readonly #rewritten = new Map<string, RewrittenSource>()
   /** Who asks for a virtual module: whether that is a browser's module is known only when it is loaded. */
   readonly #importers = new Map<string, Set<string>>()
@@ -76,10 +78,10 @@ class BunBuild {
     }
     await this.#session.prepare({ root: this.#root, mode: undefined, prefixes: [], logger: consoleLogger })
     const { target } = this.#given
-    const said = target === undefined && this.#session.config.consumer === 'server'
-    if (target === 'bun' || target === 'node' || said) this.#consumer = 'server'
+    this.#isEdge = target === undefined && this.#session.config.consumer === 'server'
+    if (target === 'bun' || target === 'node' || this.#isEdge) this.#consumer = 'server'
     const graph = (consumer: Consumer): Graph =>
-      new Graph(this.#session, { consumer, root: this.#root, edge: said })
+      new Graph(this.#session, { consumer, root: this.#root, edge: this.#isEdge })
     this.#graphs = { client: graph('client'), server: graph('server') }
 
     // Bun reads its options when all plugins have been set up. What is not written can be looked at before.
@@ -94,7 +96,8 @@ class BunBuild {
   }
 
   #graphOf(side: string | undefined): Graph {
-    return this.#graphs[this.#consumer === 'server' && side !== 'client' ? 'server' : 'client']
+    const isPage = side === 'client' && !this.#isEdge
+    return this.#graphs[this.#consumer === 'server' && !isPage ? 'server' : 'client']
   }
 
   get #seals(): boolean {

@@ -134,9 +134,10 @@ describe('farm alone', () => {
       { 'public/robots.txt': values.DATABASE_URL },
     ]) {
       await world.app({ ...main('console.log(1)'), ...files })
+      // The harness names what comes of the one entry, a page too.
       const entry = 'index.html' in files ? 'index.html' : 'src/main.js'
       const done = farm(world.project, configOf(input(entry)), [secrets(config({ consumer: 'client' }))])
-      expect(await failure(done)).toMatch(/DATABASE_URL +\S*(?:index\.html|\.png|robots\.txt)/)
+      expect(await failure(done)).toMatch(/DATABASE_URL +\S*(?:main\.js|a\.\S+png|robots\.txt)/)
       expect(world.outputs()).toEqual([])
       world.project.remove()
     }
