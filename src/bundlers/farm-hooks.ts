@@ -38,7 +38,7 @@ export function farmPlugins(options: PluginOptions | undefined): JsPlugin[] {
       },
       resolve: {
         filters: { sources, importers: ['.*'] },
-        executor: async ({ source, importer }) => build.resolve(source, importer),
+        executor: ({ source, importer }) => attemptAsync(async () => build.resolve(source, importer)),
       },
       load: {
         filters: { resolvedPaths: ['^virtual:secrets'] },
@@ -80,6 +80,8 @@ class FarmBuild {
   readonly #ids = new Map<string, string>()
   /** What is wrong with the import of a virtual module; thrown where it is found it would be wrapped in advice. */
   #failures: unknown[] = []
+  /** Whether the first graph stands. What a server or a watcher compiles afterwards has no end to wait for. */
+  #isBuilt = false
   /** Specifiers that mean a virtual module. */
   aliases: ReadonlyMap<string, string> = new Map()
   #graph!: Graph
@@ -132,6 +134,7 @@ class FarmBuild {
     } catch (error) {
       this.#failures.push(error)
     }
+    this.#failNow()
     return { resolvedPath, external: false, sideEffects: false, query: [], meta: {} }
   }
 
@@ -159,6 +162,7 @@ class FarmBuild {
     ])
     const { output, problems } = await rewriteSource(content, language, this.#graph.readsOptions())
     this.#graph.report(problems, path, (start) => placeByText(path, content, start))
+    this.#failNow()
     if (!output) return undefined
     const map = { ...output.map, sources: [moduleId], sourcesContent: [content] }
     return { code: output.code, map: JSON.stringify(map) }
@@ -166,6 +170,7 @@ class FarmBuild {
 
   /** @throws SecretsError for what the graph may not have, with chains */
   judge(context: FarmContext): void {
+    this.#isBuilt = true
     const [failure] = this.#failures.splice(0)
     if (failure) throw failure
     const importersOf: ImportersOf = (id) => {
@@ -173,6 +178,13 @@ class FarmBuild {
       return moduleId === undefined ? [] : context.viteGetImporters(moduleId).map(({ file }) => file)
     }
     this.#graph.finish(importersOf)
+  }
+
+  #failNow(): void {
+    if (!this.#isBuilt) return
+    const [failure] = this.#failures.splice(0)
+    if (failure) throw failure
+    this.#graph.finish(() => [])
   }
 
   async finalize<R extends { name: string; bytes: number[]; emitted: boolean }>(

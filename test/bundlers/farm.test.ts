@@ -8,7 +8,7 @@ import type { BuildOptions, BundlerHarness } from './harness.ts'
 import { config, values, worldFor } from './world.ts'
 
 /** What Farm's own `build` does, which ends the process where something fails. */
-async function farm(project: Project, config: UserConfig, plugins: readonly unknown[]): Promise<void> {
+async function farm(project: Project, config: UserConfig, plugins: readonly unknown[]): Promise<Compiler> {
   const logger = new Logger()
   const given = { ...config, root: project.root, clearScreen: false, configFile: false, plugins }
   const { compilation, jsPlugins, rustPlugins } = await resolveConfig(
@@ -22,6 +22,7 @@ async function farm(project: Project, config: UserConfig, plugins: readonly unkn
   )
   await compiler.compile()
   compiler.writeResourcesToDisk()
+  return compiler
 }
 
 function configOf(options: BuildOptions): UserConfig {
@@ -78,7 +79,11 @@ describe('farm alone', () => {
   const world = worldFor(harness)
   const main = (code: string) => ({ 'src/main.js': code })
   const options: BuildOptions = { config: config(), entry: 'src/main.js', consumer: 'client' }
-  const build = (targetEnv: string | undefined, more: object = {}, output: object = {}): Promise<void> => {
+  const build = (
+    targetEnv: string | undefined,
+    more: object = {},
+    output: object = {},
+  ): Promise<Compiler> => {
     const { compilation, ...rest } = configOf(options)
     const { targetEnv: _, ...others } = compilation!.output!
     const to = { ...others, ...output, ...(targetEnv === undefined ? {} : { targetEnv }) }
@@ -142,6 +147,22 @@ describe('farm alone', () => {
       world.project.remove()
     }
     await world.app({})
+  })
+
+  it('denies at once what is compiled again after a change', async () => {
+    await world.app({ ...main(`import './part.js'`), 'src/part.js': 'console.log(import.meta.env.MAPS_KEY)' })
+    const compiler = await build('browser')
+    const part = join(world.project.root, 'src/part.js')
+    for (const [code, expected] of [
+      ['console.log(import.meta.env.DATABASE_URL)', 'Client code reads DATABASE_URL'],
+      [`import 'virtual:secrets/server'`, 'Client code imports virtual:secrets/server'],
+    ] as const) {
+      world.write({ 'src/part.js': code })
+      expect(await failure(compiler.update([part], true))).toContain(expected)
+    }
+    world.write({ 'src/part.js': 'console.log(import.meta.env.TITLE)' })
+    const update = await compiler.update([part], true)
+    expect(JSON.stringify(update)).not.toContain(values.DATABASE_URL)
   })
 
   it('leaves JSX to Farm, and finds reads in it', async () => {
