@@ -18,6 +18,8 @@ const entries = {
   'bundlers/webpack-stub': 'src/bundlers/webpack-stub.ts',
   'bundlers/rollup': 'src/bundlers/rollup.ts',
   'bundlers/rolldown': 'src/bundlers/rolldown.ts',
+  'bundlers/farm': 'src/bundlers/farm.ts',
+  'bundlers/bun': 'src/bundlers/bun.ts',
   'providers/index': 'src/providers/index.ts',
   'runtime/index': 'src/runtime/index.ts',
   'runtime/load': 'src/runtime/load.ts',

@@ -110,7 +110,7 @@ describe('arrows point one way', () => {
     expect(
       arrows(
         /^core\//,
-        /^(vite|webpack|rollup|rolldown|esbuild|@rspack|unplugin|node-vault|@aws-sdk|citty)(\/|$)/,
+        /^(vite|webpack|rollup|rolldown|esbuild|@rspack|@farmfe|unplugin|node-vault|@aws-sdk|citty)(\/|$)/,
       ),
     ).toEqual([])
   })

@@ -96,7 +96,7 @@ function placeByMap(map: TraceMap | undefined, code: string, start: number): Sou
 }
 
 /** Without a map: the same words, as often as they stand before. Compilers that drop types keep their order. */
-function placeByText(path: string, code: string, start: number): SourcePlace {
+export function placeByText(path: string, code: string, start: number): SourcePlace {
   const words = /^[\w$.[\]'"?!]+/.exec(code.slice(start))?.[0] ?? ''
   try {
     const source = readFileSync(path, 'utf8')

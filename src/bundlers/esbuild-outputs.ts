@@ -5,7 +5,7 @@ import type { OutputFile } from 'esbuild'
 
 /** A source map within its output. */
 export const INLINE = /(\/[/*]# sourceMappingURL=data:application\/json;base64,)([\w+/=]+)/
-const OURS = /(?:^|:)virtual:secrets\//
+const OURS = /(?:^|[:/])virtual:secrets\//
 
 /** What esbuild calls the one output of a build that names no file. */
 export const STDOUT = '<stdout>'
@@ -37,6 +37,18 @@ function cleanMap(text: string): string | undefined {
     return `${JSON.stringify(map, null, 2)}\n`
   } catch {
     return undefined
+  }
+}
+
+/** A file as esbuild gives them; other bundlers' outputs are treated alike. */
+export function outputFile(path: string, contents: Uint8Array<ArrayBuffer>, hash = ''): OutputFile {
+  return {
+    path,
+    contents,
+    hash,
+    get text() {
+      return Buffer.from(contents).toString()
+    },
   }
 }
 

@@ -25,6 +25,9 @@ export function conformance(harness: BundlerHarness, specifics: Specifics = {}):
     dropsUnused: true,
     sourcesContent: true,
     laterFiles: true,
+    inProcess: true,
+    minifiedMaps: true,
+    patternAssignments: true,
     ...specifics,
   }
   describe(harness.name, () => {

@@ -72,4 +72,10 @@ export interface Specifics {
   readonly laterFiles?: boolean
   /** Source maps hold the sources' text. */
   readonly sourcesContent?: boolean
+  /** It builds in this process, which then has the values. Default `true`. */
+  readonly inProcess?: boolean
+  /** Source maps of minified outputs hold anything. Default `true`. */
+  readonly minifiedMaps?: boolean
+  /** Keeps `({ a: b } = object)` when it drops what nothing reads. Default `true`. */
+  readonly patternAssignments?: boolean
 }

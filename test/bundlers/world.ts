@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { dirname, join, relative } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, vi } from 'vitest'
 import type { SecretsConfig } from '../../src/core/types.ts'
@@ -74,7 +74,9 @@ export class World {
       writeFileSync(join(folder, file), text)
     }
     mkdirSync(join(this.project.root, 'node_modules'), { recursive: true })
-    symlinkSync(folder, join(this.project.root, 'node_modules', name), 'dir')
+    const link = join(this.project.root, 'node_modules', name)
+    // Relative, as package managers link; Farm finds nothing behind the others.
+    symlinkSync(relative(dirname(link), folder), link, 'dir')
   }
 
   /** Changes a value in the project's vault. */

@@ -94,6 +94,14 @@ const KNOWN: readonly Known[] = [
     publicPrefixes: [],
   },
   {
+    name: 'Bun',
+    entry: 'bun',
+    line: PLUGIN,
+    packages: ['bun', '@types/bun'],
+    configs: ['build'],
+    publicPrefixes: [],
+  },
+  {
     name: 'esbuild',
     entry: 'esbuild',
     line: PLUGIN,

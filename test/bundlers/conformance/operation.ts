@@ -12,7 +12,7 @@ const print = (expression: string): string => `console.log(JSON.stringify(${expr
 export function operationCases(world: World, specifics: Required<Specifics>): void {
   it('makes source maps that hold the sources and no module of ours', async () => {
     const code = `${print('import.meta.env.MAPS_KEY')}\n`
-    await world.client(code, { sourcemap: true, minify: true })
+    await world.client(code, { sourcemap: true, minify: specifics.minifiedMaps })
     const maps = world.outputs().filter((file) => file.endsWith('.map'))
     expect(maps.length).toBeGreaterThan(0)
     const text = world.emitted(/\.map$/)
