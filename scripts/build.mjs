@@ -19,13 +19,16 @@ const entries = {
   'bundlers/rollup': 'src/bundlers/rollup.ts',
   'bundlers/rolldown': 'src/bundlers/rolldown.ts',
   'providers/index': 'src/providers/index.ts',
-  'runtime/index': 'src/runtime/index.ts',
   'runtime/load': 'src/runtime/load.ts',
-  'runtime/sealed-edge': 'src/runtime/sealed-edge.ts',
-  'runtime/sealed-node': 'src/runtime/sealed-node.ts',
   'testing/index': 'src/testing/index.ts',
   'cli/main': 'src/cli/main.ts',
 }
+
+/**
+ * What goes into other people's servers: one file each. A server's bundler may take a file of this package that
+ * another one imports for something to leave outside (Nitro does), and miss it then.
+ */
+const carried = ['index', 'sealed-edge', 'sealed-node']
 
 /** What a start loads in any case: one file, because each costs about a millisecond there, whatever is in it. */
 const core = new Set(
@@ -37,8 +40,7 @@ const collectCore = {
     const entries = [...core]
     for (const known of core) {
       for (const id of this.getModuleInfo(known)?.importedIds ?? []) {
-        // The runtime stays apart: it is bundled into other people's servers.
-        if (id.startsWith(join(root, 'src/')) && !id.startsWith(join(root, 'src/runtime/'))) core.add(id)
+        if (id.startsWith(join(root, 'src/'))) core.add(id)
       }
     }
     for (const entry of entries) core.delete(entry)
@@ -62,13 +64,16 @@ await bundle.write({
   // One level deep, like the entries: files find their neighbours by the same relative paths.
   chunkFileNames: 'chunks/[name].js',
   codeSplitting: {
-    groups: [
-      { name: 'runtime', test: (id) => id.startsWith(join(root, 'src/runtime/store')), priority: 1 },
-      { name: 'core', test: (id) => core.has(id) },
-    ],
+    groups: [{ name: 'core', test: (id) => core.has(id) }],
   },
 })
 await bundle.close()
+
+for (const name of carried) {
+  const runtime = await rolldown({ cwd: root, input: `src/runtime/${name}.ts`, platform: 'node' })
+  await runtime.write({ file: `dist/runtime/${name}.js`, format: 'esm' })
+  await runtime.close()
+}
 
 const tsc = spawnSync(
   process.execPath,
