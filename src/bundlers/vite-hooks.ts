@@ -14,6 +14,7 @@ import { graphHooks, type HookContext } from './rollup-hooks.ts'
 import { usesOf } from './rollup-usage.ts'
 import type { Session } from './session.ts'
 import { recordUsage } from './usage.ts'
+import { pagesPlugin } from './vite-pages.ts'
 
 /** What Vite denies by itself; a plugin's list would replace it (and serve `.env.local`). */
 const VITE_DENY = ['.env', '.env.*', '*.{crt,pem,key,p12,pfx,cer,der}', '.npmrc', '.yarnrc.yml', '**/.git/**']
@@ -79,6 +80,7 @@ export function viteHooks(session: Session): Plugin {
     async configResolved(resolved) {
       config = resolved
       moveBehindUserPlugins(resolved)
+      ;(resolved.plugins as Plugin[]).push(pagesPlugin(session))
       if (isPreview) return
       const prefixes = [resolved.envPrefix ?? 'VITE_'].flat()
       const { logger } = resolved

@@ -1,0 +1,10 @@
+import { createFileRoute } from '@tanstack/react-router'
+import { DATABASE_URL } from 'virtual:secrets/server'
+
+export const Route = createFileRoute('/api/orders')({
+  server: {
+    handlers: {
+      GET: () => Response.json({ database: `an address of ${DATABASE_URL.length} characters` }),
+    },
+  },
+})
