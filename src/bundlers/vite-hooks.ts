@@ -62,9 +62,11 @@ export function viteHooks(session: Session): Plugin {
   /** What the bundle of an environment has brought to disk, and was scanned before. */
   const emitted = new WeakMap<object, string[]>()
 
+  const graph = graphHooks(session, { root, map, consumerOf, edge })
+
   return {
     name: 'unplugin-secrets',
-    ...(graphHooks(session, { root, map, consumerOf, edge }) as unknown as Partial<Plugin>),
+    ...(graph as unknown as Partial<Plugin>),
 
     config(user: UserConfig, env) {
       isPreview = env.isPreview === true
@@ -80,6 +82,7 @@ export function viteHooks(session: Session): Plugin {
     async configResolved(resolved) {
       config = resolved
       moveBehindUserPlugins(resolved)
+      keepFilter(resolved, graph)
       ;(resolved.plugins as Plugin[]).push(pagesPlugin(session))
       if (isPreview) return
       const prefixes = [resolved.envPrefix ?? 'VITE_'].flat()
@@ -189,6 +192,12 @@ export function viteHooks(session: Session): Plugin {
 
 function buildOf({ environment }: HookContext, config: ResolvedConfig): ResolvedConfig['build'] {
   return environment?.config.build ?? config.build
+}
+
+/** Nuxt gives Vite a deep copy of the plugin: the same functions, and a filter that nobody would fill. */
+function keepFilter(resolved: ResolvedConfig, { transform }: ReturnType<typeof graphHooks>): void {
+  for (const plugin of resolved.plugins as unknown as { transform?: Partial<typeof transform> }[])
+    if (plugin.transform?.handler === transform.handler) plugin.transform.filter = transform.filter
 }
 
 /**
