@@ -10,7 +10,7 @@ import { guardDevServer } from './dev-guard.ts'
 import { attempt, attemptAsync } from './error.ts'
 import { Graph } from './graph.ts'
 import { type OutputFile, scanFolderOf, scanOutputs } from './outputs.ts'
-import { graphHooks, type HookContext } from './rollup-hooks.ts'
+import { graphHooks, type HookContext, keepFilter } from './rollup-hooks.ts'
 import { usesOf } from './rollup-usage.ts'
 import type { Session } from './session.ts'
 import { recordUsage } from './usage.ts'
@@ -82,7 +82,7 @@ export function viteHooks(session: Session): Plugin {
     async configResolved(resolved) {
       config = resolved
       moveBehindUserPlugins(resolved)
-      keepFilter(resolved, graph)
+      keepFilter(resolved.plugins, graph)
       ;(resolved.plugins as Plugin[]).push(pagesPlugin(session))
       if (isPreview) return
       const prefixes = [resolved.envPrefix ?? 'VITE_'].flat()
@@ -192,12 +192,6 @@ export function viteHooks(session: Session): Plugin {
 
 function buildOf({ environment }: HookContext, config: ResolvedConfig): ResolvedConfig['build'] {
   return environment?.config.build ?? config.build
-}
-
-/** Nuxt gives Vite a deep copy of the plugin: the same functions, and a filter that nobody would fill. */
-function keepFilter(resolved: ResolvedConfig, { transform }: ReturnType<typeof graphHooks>): void {
-  for (const plugin of resolved.plugins as unknown as { transform?: Partial<typeof transform> }[])
-    if (plugin.transform?.handler === transform.handler) plugin.transform.filter = transform.filter
 }
 
 /**
