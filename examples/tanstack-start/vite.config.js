@@ -6,7 +6,10 @@ import { defineConfig } from 'vite'
 export default defineConfig({
   plugins: [
     // Only the page named here: links are not followed.
-    tanstackStart({ prerender: { enabled: true, crawlLinks: false, autoStaticPathsDiscovery: false }, pages: [{ path: '/about' }] }),
+    tanstackStart({
+      prerender: { enabled: true, crawlLinks: false, autoStaticPathsDiscovery: false },
+      pages: [{ path: '/about' }],
+    }),
     react(),
     secrets(),
   ],

@@ -1,5 +1,5 @@
-import { createServerFn } from '@tanstack/react-start'
 import { DATABASE_URL } from 'virtual:secrets/server'
+import { createServerFn } from '@tanstack/react-start'
 
 /**
  * Stands for a query: whoever calls learns that there is an address, not which one. The framework takes the

@@ -1,5 +1,5 @@
-import { createFileRoute } from '@tanstack/react-router'
 import { DATABASE_URL } from 'virtual:secrets/server'
+import { createFileRoute } from '@tanstack/react-router'
 
 export const Route = createFileRoute('/api/orders')({
   server: {
