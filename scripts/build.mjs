@@ -21,10 +21,7 @@ const entries = {
   'bundlers/farm': 'src/bundlers/farm.ts',
   'bundlers/bun': 'src/bundlers/bun.ts',
   'providers/index': 'src/providers/index.ts',
-  'runtime/index': 'src/runtime/index.ts',
   'runtime/load': 'src/runtime/load.ts',
-  'runtime/sealed-edge': 'src/runtime/sealed-edge.ts',
-  'runtime/sealed-node': 'src/runtime/sealed-node.ts',
   'dotenv/index': 'src/dotenv/index.ts',
   'dotenv/config': 'src/dotenv/config.ts',
   'server/index': 'src/server/index.ts',
@@ -32,6 +29,12 @@ const entries = {
   'cli/main': 'src/cli/main.ts',
   'cli/vault-env': 'src/cli/vault-env.ts',
 }
+
+/**
+ * What goes into other people's servers: one file each. A server's bundler may take a file of this package that
+ * another one imports for something to leave outside (Nitro does), and miss it then.
+ */
+const carried = ['index', 'sealed-edge', 'sealed-node']
 
 /** What a start loads in any case: one file, because each costs about a millisecond there, whatever is in it. */
 const core = new Set(
@@ -43,8 +46,7 @@ const collectCore = {
     const entries = [...core]
     for (const known of core) {
       for (const id of this.getModuleInfo(known)?.importedIds ?? []) {
-        // The runtime stays apart: it is bundled into other people's servers.
-        if (id.startsWith(join(root, 'src/')) && !id.startsWith(join(root, 'src/runtime/'))) core.add(id)
+        if (id.startsWith(join(root, 'src/'))) core.add(id)
       }
     }
     for (const entry of entries) core.delete(entry)
@@ -68,13 +70,16 @@ await bundle.write({
   // One level deep, like the entries: files find their neighbours by the same relative paths.
   chunkFileNames: 'chunks/[name].js',
   codeSplitting: {
-    groups: [
-      { name: 'runtime', test: (id) => id.startsWith(join(root, 'src/runtime/store')), priority: 1 },
-      { name: 'core', test: (id) => core.has(id) },
-    ],
+    groups: [{ name: 'core', test: (id) => core.has(id) }],
   },
 })
 await bundle.close()
+
+for (const name of carried) {
+  const runtime = await rolldown({ cwd: root, input: `src/runtime/${name}.ts`, platform: 'node' })
+  await runtime.write({ file: `dist/runtime/${name}.js`, format: 'esm' })
+  await runtime.close()
+}
 
 const tsc = spawnSync(
   process.execPath,

@@ -149,6 +149,15 @@ export function graphHooks(session: Session, options: GraphHooksOptions) {
   }
 }
 
+/**
+ * Nuxt and Nitro hand deep copies of a plugin on: the same functions, and a filter that nobody would fill.
+ * @param plugins as the bundler has them
+ */
+export function keepFilter(plugins: unknown, { transform }: ReturnType<typeof graphHooks>): void {
+  for (const plugin of [plugins].flat(Infinity) as ({ transform?: Partial<typeof transform> } | undefined)[])
+    if (plugin?.transform?.handler === transform.handler) plugin.transform.filter = transform.filter
+}
+
 /** In dev the server knows who imports a module; a build knows it only at its end. */
 function liveImporters(environment: Environment | undefined): ImportersOf | undefined {
   if (environment?.mode !== 'dev') return undefined

@@ -7,7 +7,7 @@ import { attemptAsync } from './error.ts'
 import { fileOf } from './graph.ts'
 import { localFiles } from './local-files.ts'
 import { scanFolderOf, scanOutputs } from './outputs.ts'
-import { graphHooks, type Syntax } from './rollup-hooks.ts'
+import { graphHooks, keepFilter, type Syntax } from './rollup-hooks.ts'
 import { usesOf } from './rollup-usage.ts'
 import type { Session } from './session.ts'
 import { graphName, recordUsage } from './usage.ts'
@@ -106,6 +106,7 @@ export function rollupPlugin(session: Session, kind: RollupKind, given?: string)
         root = given ?? base
         syntaxOf = kind.syntaxOf(options)
         isEdge = kind.edge(options)
+        keepFilter((options as { plugins?: unknown }).plugins, graph)
         await prepare(this)
         isPrepared = true
         return null

@@ -10,10 +10,11 @@ import { guardDevServer } from './dev-guard.ts'
 import { attempt, attemptAsync } from './error.ts'
 import { Graph } from './graph.ts'
 import { type OutputFile, scanFolderOf, scanOutputs } from './outputs.ts'
-import { graphHooks, type HookContext } from './rollup-hooks.ts'
+import { graphHooks, type HookContext, keepFilter } from './rollup-hooks.ts'
 import { usesOf } from './rollup-usage.ts'
 import type { Session } from './session.ts'
 import { recordUsage } from './usage.ts'
+import { pagesPlugin } from './vite-pages.ts'
 
 /** What Vite denies by itself; a plugin's list would replace it (and serve `.env.local`). */
 const VITE_DENY = ['.env', '.env.*', '*.{crt,pem,key,p12,pfx,cer,der}', '.npmrc', '.yarnrc.yml', '**/.git/**']
@@ -61,9 +62,11 @@ export function viteHooks(session: Session): Plugin {
   /** What the bundle of an environment has brought to disk, and was scanned before. */
   const emitted = new WeakMap<object, string[]>()
 
+  const graph = graphHooks(session, { root, map, consumerOf, edge })
+
   return {
     name: 'unplugin-secrets',
-    ...(graphHooks(session, { root, map, consumerOf, edge }) as unknown as Partial<Plugin>),
+    ...(graph as unknown as Partial<Plugin>),
 
     config(user: UserConfig, env) {
       isPreview = env.isPreview === true
@@ -79,6 +82,8 @@ export function viteHooks(session: Session): Plugin {
     async configResolved(resolved) {
       config = resolved
       moveBehindUserPlugins(resolved)
+      keepFilter(resolved.plugins, graph)
+      ;(resolved.plugins as Plugin[]).push(pagesPlugin(session))
       if (isPreview) return
       const prefixes = [resolved.envPrefix ?? 'VITE_'].flat()
       const { logger } = resolved

@@ -6,10 +6,17 @@ import { fileOf } from './graph.ts'
 
 /** What webpack has and Rspack has not: hooks for the result of all loaders, and for what its cache may answer. */
 interface NormalModuleHooks {
-  readonly processResult: {
+  readonly processResult?: {
     tap(name: string, call: (result: LoaderResult, module: Module) => LoaderResult): void
   }
+  readonly beforeParse: { tap(name: string, call: (module: BuiltModule) => void): void }
   readonly needBuild?: { tap(name: string, call: (module: Module) => true | undefined): void }
+}
+/** What the result of all loaders is kept in, where there is no hook for it yet. */
+interface BuiltModule extends Module {
+  _source: { source(): string | Buffer; map(options: object): unknown }
+  _ast: unknown
+  createSource(context: string, code: string, map: unknown, root: object): BuiltModule['_source']
 }
 type LoaderResult = readonly [source: string | Buffer, map?: unknown, extra?: unknown]
 
@@ -25,12 +32,12 @@ export const webpackWays: CompilerWays = {
   compilation(run, compilation) {
     const hooks = normalModule(compilation).getCompilationHooks(compilation)
     const stamp = stampOf(run)
-    hooks.processResult.tap(NAME, (result, module) => {
-      if (!isOwn(module)) return result
+    const rewrite = (module: Module, source: string | Buffer, mapOf: () => unknown) => {
+      if (!isOwn(module)) return undefined
       const { buildInfo = {} } = module
       buildInfo[STAMP] = stamp
-      const [source, map, extra] = result
-      if (!mayRead(source, run)) return result
+      if (!mayRead(source, run)) return undefined
+      const map = mapOf()
       const rewritten = run.rewriteModule(compilation, {
         code: typeof source === 'string' ? source : source.toString('utf8'),
         map,
@@ -40,14 +47,26 @@ export const webpackWays: CompilerWays = {
       })
       // A cached module would not be reported again.
       if (rewritten?.problems) buildInfo.cacheable = false
-      if (!rewritten?.output) return result
-      // A loader's syntax tree is of the old text.
-      return [
-        rewritten.output.code,
-        rewritten.output.map ?? map,
-        { ...(extra as object), webpackAST: undefined },
-      ]
-    })
+      return rewritten?.output && { code: rewritten.output.code, map: rewritten.output.map ?? map }
+    }
+    if (hooks.processResult) {
+      hooks.processResult.tap(NAME, (result, module) => {
+        const [source, map, extra] = result
+        const output = rewrite(module, source, () => map)
+        // A loader's syntax tree is of the old text.
+        return output ? [output.code, output.map, { ...(extra as object), webpackAST: undefined }] : result
+      })
+    } else {
+      // The webpack that Next carries in itself.
+      hooks.beforeParse.tap(NAME, (module) => {
+        const { _source } = module
+        const output = rewrite(module, _source.source(), () => _source.map({ columns: true }))
+        if (!output) return
+        const { context, root } = compilation.compiler
+        module._source = module.createSource(context, output.code, output.map, root)
+        module._ast = null
+      })
+    }
     hooks.needBuild?.tap(NAME, (module) =>
       isOwn(module) && module.buildInfo?.[STAMP] !== stamp ? true : undefined,
     )

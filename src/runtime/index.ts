@@ -6,20 +6,21 @@
  */
 import type { Manifest } from '../core/expose/manifest.ts'
 import { readByWorker } from './fetch.ts'
-import { store, type Values } from './store.ts'
+import { inherited, store, type Values } from './store.ts'
 import { parseValue, variable } from './value.ts'
 
 export { provide } from './store.ts'
 
 /**
  * Gives a module its values now and at every change. Sources, in order: what this process was given (dev
- * server, build), the process environment, then the encrypted cache and the providers.
+ * server, build; a thread has it from the one that started it), the process environment, then the encrypted
+ * cache and the providers.
  *
  * @throws Error naming every secret that none of them has, and why
  */
 export function bind(manifest: Manifest, apply: (values: Values) => void): void {
   const { values, listeners } = store()
-  const known = values.get(manifest.scope) ?? read(manifest)
+  const known = values.get(manifest.scope) ?? inherited(manifest.scope) ?? read(manifest)
   values.set(manifest.scope, known)
   apply(known)
   const bound = listeners.get(manifest.scope) ?? new Set()

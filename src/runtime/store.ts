@@ -21,9 +21,23 @@ export function store(): Store {
   return holder[KEY]
 }
 
-/** Puts values in and tells every module that is bound to the scope. */
+/** Under this word and the scope, what threads inherit: their `globalThis` is another one. */
+const INHERITED = 'unplugin-secrets.values.v1:'
+
+const threads = () => globalThis.process?.getBuiltinModule?.('node:worker_threads')
+
+/** What the thread that started this one had. Frameworks prerender in threads. */
+export function inherited(scope: string): Values | undefined {
+  return threads()?.getEnvironmentData(INHERITED + scope) as Values | undefined
+}
+
+/**
+ * Puts values in and tells every module that is bound to the scope. Threads that this one starts from now on
+ * have them too.
+ */
 export function provide(scope: string, values: Values): void {
   const { values: all, listeners } = store()
   all.set(scope, values)
+  threads()?.setEnvironmentData(INHERITED + scope, values as never)
   for (const listener of listeners.get(scope) ?? []) listener(values)
 }

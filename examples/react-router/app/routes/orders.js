@@ -1,0 +1,3 @@
+import { describe } from '../database.server.js'
+
+export const loader = () => Response.json({ database: describe() })

@@ -1,0 +1,3 @@
+import { describe } from '#lib/database.server.js'
+
+export const load = () => ({ database: describe() })
