@@ -25,7 +25,18 @@ describe('the command line itself', () => {
     const { code, stdout } = await place.run(['--help'])
     expect(code).toBe(0)
     const names = [...stdout.matchAll(/^ {2,}(\w+) {2,}\w/gm)].map((match) => match[1]!)
-    expect(names).toEqual(['init', 'set', 'get', 'list', 'unset', 'doctor', 'run', 'types', 'scan'])
+    expect(names).toEqual([
+      'init',
+      'set',
+      'get',
+      'list',
+      'unset',
+      'refresh',
+      'doctor',
+      'run',
+      'types',
+      'scan',
+    ])
     for (const name of names) {
       const help = await place.run([name, '--help'])
       expect(help.code).toBe(0)
@@ -370,4 +381,16 @@ it('does not stop a pipe that is closed early', async () => {
     })
   await new Promise((resolve) => shell.on('close', resolve))
   expect(shown).toMatch(/^NAME .*\n$/)
+})
+
+describe('refresh', () => {
+  it('asks anew, says how many, and leaves a sign for dev servers', async () => {
+    const own = new CliPlace('cli-refresh', built)
+    const value = own.secret(canary())
+    await own.run(['set', 'A'], { input: value })
+    expect(await own.run(['refresh'])).toMatchObject({ code: 0, stdout: '1 secret for development\n' })
+    const { stdout } = await own.run(['refresh', '--json'])
+    expect(JSON.parse(stdout)).toEqual({ environment: 'development', secrets: ['A'], stale: [] })
+    expect(own.leaks()).toEqual([])
+  })
 })
