@@ -98,7 +98,7 @@ export function graphHooks(session: Session, options: GraphHooksOptions) {
         how: { moduleType?: string } = {},
       ) {
         const syntax = options.syntaxOf ? options.syntaxOf(id, how.moduleType) : JAVASCRIPT
-        if (!syntax) return undefined
+        if (!syntax || !session.mayRead(code)) return undefined
         const { rewriteReads, originalPlace } = await import('./transform.ts')
         const graph = graphOf(this)
         const { output, problems } = rewriteReads(code, {
