@@ -154,6 +154,17 @@ export class Session {
     this.#watch = this.config.watch.enabled ? await this.#secrets!.watch(how) : undefined
   }
 
+  /** One quiet line: names, a few of them. */
+  tellChanged(names: readonly string[]): void {
+    const rest = names.length - 5
+    const text = rest > 0 ? `${names.slice(0, 5).join(', ')} and ${rest} more` : names.join(', ')
+    this.#logger?.info(`${text} changed at the provider`)
+  }
+
+  tellProblem(error: SecretsError): void {
+    this.#logger?.warn(error.format())
+  }
+
   /** Whether a module could read a managed name. */
   mayRead(code: string): boolean {
     return this.#reads.some((pattern) => pattern.test(code))

@@ -114,9 +114,8 @@ class Rotation {
   async #rotate(names: readonly string[], snapshot: Snapshot): Promise<void> {
     const before = pictureOf(this.#session)
     await this.#session.accept(snapshot)
-    this.#place.logger.info(
-      before.failed ? 'The provider answers again.' : `${namesText(names)} changed at the provider`,
-    )
+    if (before.failed) this.#place.logger.info('The provider answers again.')
+    else this.#session.tellChanged(names)
     this.#heal()
     this.#bring(before)
   }
@@ -145,7 +144,7 @@ class Rotation {
     const { logger } = this.#server.config
     // The work goes on with the values there are: no reason to cover the page.
     if (error instanceof SecretsError && error.transient) {
-      this.#place.logger.warn(known)
+      this.#session.tellProblem(error)
       return
     }
     logger.error(`[secrets] ${known}`, { timestamp: true })
@@ -197,10 +196,4 @@ function updateServer({ moduleGraph }: DevEnvironment, names: readonly string[],
   else for (const importer of server?.importers ?? []) moduleGraph.invalidateModule(importer)
   const client = moduleGraph.getModuleById(`\0${CLIENT_ID}`)
   if (client && names.length > 0) moduleGraph.invalidateModule(client)
-}
-
-/** A few by name. */
-function namesText(names: readonly string[]): string {
-  const rest = names.length - 5
-  return rest > 0 ? `${names.slice(0, 5).join(', ')} and ${rest} more` : names.join(', ')
 }

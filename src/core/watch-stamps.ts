@@ -34,16 +34,3 @@ export function stampsOf(config: ResolvedConfig, snapshot: Snapshot): Map<string
   }
   return stamps
 }
-
-/** The names whose value, or whose being there, differs. */
-export function changedNames(before: Snapshot | undefined, after: Snapshot): string[] {
-  const names = new Set([...(before?.names() ?? []), ...after.names()])
-  return [...names]
-    .filter((name) => {
-      return (
-        before?.get(name)?.reveal() !== after.get(name)?.reveal() ||
-        before?.meta(name)?.kind !== after.meta(name)?.kind
-      )
-    })
-    .sort()
-}

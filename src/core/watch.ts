@@ -3,9 +3,9 @@ import { parseDuration } from './duration.ts'
 import { reasonOf, SecretsError } from './errors.ts'
 import type { Logger } from './log.ts'
 import { onRefreshSignal } from './refresh-signal.ts'
-import type { Snapshot } from './snapshot.ts'
+import { changedNames, type Snapshot } from './snapshot.ts'
 import type { Duration, Provider, ProviderContext, ReadRequest } from './types.ts'
-import { changedNames, documentsOf, stampsOf } from './watch-stamps.ts'
+import { documentsOf, stampsOf } from './watch-stamps.ts'
 
 export interface WatchOptions {
   /** How often providers are asked; the configuration's `watch.interval` unless told. `Infinity`: never by a timer. */

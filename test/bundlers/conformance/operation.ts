@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { expect, it } from 'vitest'
-import { canary, canaryFiles } from '../../support/canary.ts'
+import { expect, it, vi } from 'vitest'
+import type { Provider } from '../../../src/core/types.ts'
+import { canariesIn, canary, canaryFiles } from '../../support/canary.ts'
 import { fromLocal } from '../../support/project.ts'
 import type { Specifics } from '../harness.ts'
 import { changed, config, values, type World } from '../world.ts'
@@ -110,6 +111,42 @@ export function operationCases(world: World, specifics: Required<Specifics>): vo
           world.write({ 'src/main.js': print(`['again', import.meta.env.MAPS_KEY]`) }),
         )
         expect(world.run()).toEqual(['again', rotated])
+      } finally {
+        await watching.close()
+      }
+    })
+  }
+
+  if (world.harness.watch) {
+    it('builds again when a value changes at its provider, though no file of the project has', async () => {
+      await world.app({ 'src/main.js': print('import.meta.env.REMOTE') })
+      let [value, version] = [canary('first'), 1]
+      const remote: Provider = {
+        type: 'remote',
+        location: 'test',
+        read: async (requests) => requests.map(() => ({ value, version: String(version) })),
+        versions: async (requests) => requests.map(() => String(version)),
+      }
+      const watching = world.harness.watch!(world.project, {
+        config: {
+          providers: { remote },
+          secrets: { REMOTE: 'remote:a' },
+          client: ['REMOTE'],
+          watch: { interval: '100ms' },
+        },
+        entry: 'src/main.js',
+        consumer: 'client',
+      })
+      try {
+        await watching.next()
+        expect(world.run()).toBe(value)
+        for (let round = 0; round < 2; round++) {
+          await changed(watching, () => {
+            ;[value, version] = [canary('next'), version + 1]
+          })
+          await vi.waitFor(() => expect(world.run()).toBe(value), { timeout: 15_000, interval: 200 })
+        }
+        expect(canariesIn(world.project.output.join('\n'), [value])).toEqual([])
       } finally {
         await watching.close()
       }
