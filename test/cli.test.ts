@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { existsSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -391,6 +391,7 @@ describe('refresh', () => {
     expect(await own.run(['refresh'])).toMatchObject({ code: 0, stdout: '1 secret for development\n' })
     const { stdout } = await own.run(['refresh', '--json'])
     expect(JSON.parse(stdout)).toEqual({ environment: 'development', secrets: ['A'], stale: [] })
+    expect(readdirSync(join(own.folder, 'cache/unplugin-secrets/signals'))).toHaveLength(1)
     expect(own.leaks()).toEqual([])
   })
 })

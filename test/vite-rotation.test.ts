@@ -7,7 +7,7 @@ import { createServer, type PluginOption, type ViteDevServer } from 'vite'
 import { afterAll, afterEach, beforeAll, describe, expect, inject, it, vi } from 'vitest'
 import { SecretsError } from '../src/core/errors.ts'
 import type { Json, Provider, SecretsConfig } from '../src/core/types.ts'
-import { local } from '../src/providers/index.ts'
+import { dotenv, local } from '../src/providers/index.ts'
 import { launchBrowser } from './support/browser.ts'
 import { canariesIn, canary } from './support/canary.ts'
 import { fromLocal, makeProject, type Project, viteConfig } from './support/project.ts'
@@ -22,6 +22,8 @@ let browser: Browser
 let project: Project
 let server: ViteDevServer
 let page: Page
+/** How often Vite is to restart in this case. */
+let mayRestart = 0
 /** Frames of the websocket and everything else that reached the browser. */
 const seen: string[] = []
 const serverValues: string[] = []
@@ -90,7 +92,8 @@ beforeAll(async () => {
 afterEach(async () => {
   await page?.close()
   await server?.close()
-  expect(restarts()).toEqual([])
+  expect(restarts()).toHaveLength(mayRestart)
+  mayRestart = 0
   expect(canariesIn([...seen, ...project.output].join('\n'), serverValues)).toEqual([])
   expect(canariesIn(project.output.join('\n'), clientValues)).toEqual([])
   project.remove()
@@ -179,6 +182,36 @@ describe('a client secret', () => {
     await page.waitForFunction(`document.title === '${title}'`)
     await shows(second)
     expect(await loads()).toBe(3)
+  })
+})
+
+describe('a .env file', () => {
+  it('updates by HMR where dotenv reads it; Vite restarts for what is not a secret', async () => {
+    const [first, second, third] = [open(), open(), open()]
+    await start(
+      {
+        '.env': `A=${first}\nVITE_OWN=one\n`,
+        'src/main.ts': `${COUNT}import { A } from 'virtual:secrets/client'
+          const show = (value) => { document.querySelector('#out').textContent = value + import.meta.env.VITE_OWN }
+          show(A)
+          import.meta.hot.accept('virtual:secrets/client', (module) => show(module.A))`,
+      },
+      {},
+      { providers: { files: dotenv() }, secrets: { A: 'files:A' }, client: ['A'] },
+    )
+    await visit()
+    await shows(`${first}one`)
+    project.write({ '.env': `A=${second}\nVITE_OWN=one\n` })
+    await shows(`${second}one`)
+    expect(await loads()).toBe(1)
+    expect(restarts()).toEqual([])
+    mayRestart = 1
+    project.write({ '.env': `A=${second}\nVITE_OWN=two\n` })
+    await shows(`${second}two`)
+    // The plugin object is the same as before, and follows on.
+    project.write({ '.env': `A=${third}\nVITE_OWN=two\n` })
+    await shows(`${third}two`)
+    expect(await loads()).toBe(2)
   })
 })
 

@@ -4,6 +4,7 @@ import { SecretsError } from '../core/errors.ts'
 import { CLIENT_ID, SERVER_ID } from '../core/expose/ids.ts'
 import type { Snapshot } from '../core/snapshot.ts'
 import type { Session, SessionPlace } from './session.ts'
+import { keepRunning } from './vite-env-files.ts'
 
 /** What a page was given, to be compared with what it would be given now. */
 interface Picture {
@@ -30,6 +31,7 @@ export function followChanges(options: RotationOptions): void {
   const { server, session } = options
   // Tools that only load modules, such as a test run, do not watch.
   if (server.config.server.watch === null) return
+  if (session.config.watch.enabled) keepRunning(server, session)
   const rotation = new Rotation(options)
   const start = (): void => {
     setImmediate(() => rotation.start())

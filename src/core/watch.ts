@@ -160,6 +160,8 @@ class Watcher implements Watch {
         }
       }),
     )
+    const differ = changed.length > 0 ? changed.map(({ name }) => name).join(', ') : 'nothing'
+    this.#parts.logger.debug(`watch: asked ${places.map(({ name }) => name).join(', ')}; to read: ${differ}`)
     if (changed.length === 0 || this.#isStopped) return errors
     return [...errors, ...(await this.#read(changed, changed, asked))]
   }
