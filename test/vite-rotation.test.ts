@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { mkdirSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -7,7 +8,8 @@ import { createServer, type PluginOption, type ViteDevServer } from 'vite'
 import { afterAll, afterEach, beforeAll, describe, expect, inject, it, vi } from 'vitest'
 import { SecretsError } from '../src/core/errors.ts'
 import type { Json, Provider, SecretsConfig } from '../src/core/types.ts'
-import { dotenv, local } from '../src/providers/index.ts'
+import { dotenv, local, vault } from '../src/providers/index.ts'
+import { Bao } from './support/bao.ts'
 import { launchBrowser } from './support/browser.ts'
 import { canariesIn, canary } from './support/canary.ts'
 import { fromLocal, makeProject, type Project, viteConfig } from './support/project.ts'
@@ -395,5 +397,50 @@ describe('what fails', () => {
     await shows(String(place.value))
     await page.waitForSelector('vite-error-overlay', { state: 'detached' })
     expect(await loads()).toBe(1)
+  })
+})
+
+describe('OpenBao', () => {
+  it('is followed to the page: a new version, a deletion, and what comes after it', async () => {
+    const { bao: place } = inject('servers')
+    const bao = new Bao(place)
+    const mount = `rotation-${randomBytes(4).toString('hex')}`
+    await bao.mount(mount, 2)
+    const write = (value: string): Promise<unknown> => bao.write2(mount, 'web', { key: value })
+    const [first, second, third] = [open(), open(), open()]
+    await write(first)
+    await start(
+      {
+        'src/main.ts': `${COUNT}import { A } from 'virtual:secrets/client'
+          const show = (value) => { document.querySelector('#out').textContent = value }
+          show(A)
+          import.meta.hot.accept('virtual:secrets/client', (module) => show(module.A))`,
+      },
+      {},
+      {
+        providers: { vault: vault({ url: place.url, mount, auth: { method: 'token', token: place.token } }) },
+        secrets: { A: 'vault:web#key' },
+        client: ['A'],
+        watch: { interval: '200ms' },
+      },
+    )
+    await visit()
+    await shows(first)
+    await write(second)
+    await shows(second)
+    await bao.call('DELETE', `${mount}/data/web`)
+    await page.waitForSelector('vite-error-overlay')
+    expect(await overlay()).toContain('vault:web')
+    // A page that is opened now is told as well, and works with the last value.
+    const other = await browser.newPage()
+    await other.goto(server.resolvedUrls!.local[0]!)
+    await other.waitForSelector('vite-error-overlay')
+    expect(await other.textContent('#out')).toBe(second)
+    await other.close()
+    await write(third)
+    await shows(third)
+    await page.waitForSelector('vite-error-overlay', { state: 'detached' })
+    expect(await loads()).toBe(1)
+    expect(project.output.join('\n')).not.toContain(place.token)
   })
 })

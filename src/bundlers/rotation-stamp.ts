@@ -37,13 +37,16 @@ export class RotationStamp {
   /** Follows a session, across every `prepare` of it, until it is closed. */
   async follow(session: Session): Promise<void> {
     const { file } = this
+    const touch = (): void => writeFileSync(file, String(++this.#count))
     await session.watch({
       only: ({ type }) => !HAS_FILES.has(type),
       onChange: (names) => {
         session.tellChanged(names)
-        writeFileSync(file, String(++this.#count))
+        touch()
       },
       onError: (error) => session.tellProblem(error),
+      // A build that has failed meanwhile has nothing else to wait for.
+      onRecover: touch,
     })
   }
 

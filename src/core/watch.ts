@@ -102,7 +102,10 @@ class Watcher implements Watch {
     this.#snapshot = options.from
     this.#stamps = options.from ? stampsOf(config, options.from) : new Map()
     for (const place of this.#places) {
-      const stop = place.provider.watch?.(this.#context(place), () => void this.#look([place]))
+      const stop = place.provider.watch?.(
+        { ...parts.contextFor(place.name), signal: this.#stopping.signal },
+        () => void this.#look([place]),
+      )
       if (stop) this.#stops.push(stop)
     }
     this.#stops.push(onRefreshSignal(config.root, () => void this.check()))
@@ -170,12 +173,7 @@ class Watcher implements Watch {
     const { provider, requests, name } = place
     // What has no stamps is read, and the values are compared.
     if (!provider.versions) return true
-    const context = this.#context(place)
-    const { deadlineOf } = await import('./fetch.ts')
-    const stamps = await Promise.race([
-      provider.versions([...requests.values()], context),
-      deadlineOf({ ...context, name }),
-    ])
+    const stamps = await this.#within(name, (context) => provider.versions!([...requests.values()], context))
     let differs = false
     for (const [index, key] of [...requests.keys()].entries()) {
       const stamp = stamps[index]
@@ -276,9 +274,23 @@ class Watcher implements Watch {
     else this.#schedule()
   }
 
-  #context({ name }: Place): ProviderContext {
-    const context = this.#parts.contextFor(name)
-    return { ...context, signal: AbortSignal.any([this.#stopping.signal, context.signal]) }
+  /** A call that ends with its deadline, or when the watch does. Nothing of it stays with the watch afterwards. */
+  async #within<T>(name: string, call: (context: ProviderContext) => Promise<T>): Promise<T> {
+    const { config, contextFor } = this.#parts
+    const { deadlineOf } = await import('./fetch.ts')
+    const controller = new AbortController()
+    const stopping = this.#stopping.signal
+    const stop = (): void => controller.abort(stopping.reason)
+    stopping.addEventListener('abort', stop)
+    const passed = new DOMException('The deadline has passed.', 'TimeoutError')
+    const timer = setTimeout(() => controller.abort(passed), config.timeout).unref()
+    const context = { ...contextFor(name), signal: controller.signal }
+    try {
+      return await Promise.race([call(context), deadlineOf(context)])
+    } finally {
+      clearTimeout(timer)
+      stopping.removeEventListener('abort', stop)
+    }
   }
 }
 
