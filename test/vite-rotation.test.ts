@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { mkdirSync, symlinkSync } from 'node:fs'
+import { mkdirSync, readFileSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import react from '@vitejs/plugin-react'
@@ -9,6 +9,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, inject, it, vi } from
 import { SecretsError } from '../src/core/errors.ts'
 import type { Json, Provider, SecretsConfig } from '../src/core/types.ts'
 import { dotenv, local, vault } from '../src/providers/index.ts'
+import { onSecretsChange } from '../src/runtime/index.ts'
 import { Bao } from './support/bao.ts'
 import { launchBrowser } from './support/browser.ts'
 import { canariesIn, canary } from './support/canary.ts'
@@ -236,10 +237,14 @@ describe('a server secret', () => {
     const before = await server.ssrLoadModule('/src/server.ts')
     expect(before.read()).toEqual([first, first])
     const frames = seen.length
+    const told: (readonly string[])[] = []
+    const stop = onSecretsChange((names) => told.push(names))
     await set('DATABASE_URL', second)
     await vi.waitFor(() => expect(before.read()).toEqual([second, second]), { timeout: 10_000 })
     const after = await server.ssrLoadModule('/src/server.ts')
     expect([before.pool, after.pool]).toEqual([first, second])
+    expect(told).toEqual([['DATABASE_URL']])
+    stop()
     const third = secret()
     await set('DATABASE_URL', third)
     await vi.waitFor(
@@ -255,6 +260,31 @@ describe('a server secret', () => {
     expect(await loads()).toBe(1)
     expect(seen.slice(frames)).toEqual([])
     expect(project.output.join('\n')).not.toContain('reload')
+    expect(told).toHaveLength(1)
+  })
+
+  it('that an import brings is there, and gone, as it is at its place', async () => {
+    const value = secret()
+    await start(
+      {
+        'tsconfig.json': '{}',
+        'src/main.ts': `${COUNT}document.querySelector('#out').textContent = 'here'`,
+        'src/server.ts': `export const read = () => import.meta.env.LATE`,
+      },
+      { EARLY: secret() },
+      { providers: { local: local() }, import: ['local:*'] },
+    )
+    await visit()
+    await shows('here')
+    const read = async (): Promise<unknown> => (await server.ssrLoadModule('/src/server.ts')).read()
+    expect(await read()).toBeUndefined()
+    await set('LATE', value)
+    await vi.waitFor(async () => expect(await read()).toBe(value), { timeout: 10_000 })
+    await vi.waitFor(() =>
+      expect(readFileSync(join(project.root, 'src/secrets-env.d.ts'), 'utf8')).toContain('LATE'),
+    )
+    await local().remove!({ path: 'LATE' }, contextFor(project.root))
+    await vi.waitFor(async () => expect(await read()).toBeUndefined(), { timeout: 10_000 })
   })
 })
 

@@ -2,7 +2,6 @@ import { existsSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { loadEnvironmentKey } from '../core/crypto/keys.ts'
-import { formatAge } from '../core/duration.ts'
 import { SecretsError, throwProblems } from '../core/errors.ts'
 import { generateTypes } from '../core/expose/dts.ts'
 import { createExposure, type Exposure, serverValues, textsOf } from '../core/expose/exposure.ts'
@@ -18,6 +17,7 @@ import { codeValue, Snapshot } from '../core/snapshot.ts'
 import type { Consumer } from '../core/types.ts'
 import type { Watch, WatchOptions } from '../core/watch.ts'
 import { provide } from '../runtime/store.ts'
+import { changeLine, startLine } from './session-lines.ts'
 
 /** What the bundler tells before anything is resolved. */
 export interface SessionPlace {
@@ -55,6 +55,7 @@ export class Session {
   #failure: SecretsError | undefined
   #watch: Watch | undefined
   #watching: WatchOptions | undefined
+  #isClosed = false
   /**
    * Which modules are looked at: those in which a managed name stands, and those that compute a key. Filled
    * once the names are known and before the first module asks; until then nothing matches. Everything else
@@ -75,6 +76,7 @@ export class Session {
   async prepare(place: SessionPlace): Promise<void> {
     this.#logger = place.logger
     this.#place = place
+    this.#isClosed = false
     const { mode, ...options } = { ...this.#options, mode: place.mode }
     const before = this.#secrets
     const secrets = await createSecrets({
@@ -87,13 +89,13 @@ export class Session {
     try {
       await this.#resolve(secrets, place)
     } catch (error) {
-      if (place.dev && this.#exposure && before) this.#secrets = before
+      if (place.dev && this.#exposure && before) {
+        this.#secrets = before
+        closeOther(secrets, before)
+      }
       throw error
     }
-    const kept = new Set(secrets.config.providers.values())
-    // Providers that the plugin was given as objects are in both.
-    if (before && ![...before.config.providers.values()].some((provider) => kept.has(provider)))
-      void before.close()
+    if (before) closeOther(before, secrets)
     if (this.#watching) await this.watch(this.#watching)
   }
 
@@ -113,7 +115,7 @@ export class Session {
       this.#sealer = createSealer(key, this.exposure.server.manifest.scope, textsOf(snapshot))
     }
     await this.#writeTypes()
-    place.logger.info(this.#summary(snapshot))
+    place.logger.info(startLine(snapshot, this.exposure.client.values.size))
     // What is sealed is what the schema made.
     if (!isSealed) this.#warnOfTransforms(snapshot, place.logger)
   }
@@ -151,14 +153,17 @@ export class Session {
   async watch(how: WatchOptions): Promise<void> {
     this.#watching = how
     this.#watch?.stop()
-    this.#watch = this.config.watch.enabled ? await this.#secrets!.watch(how) : undefined
+    this.#watch = undefined
+    if (!this.config.watch.enabled) return
+    const watch = await this.#secrets!.watch(how)
+    // Closed, or begun anew, in this moment.
+    if (this.#watching === how && !this.#watch) this.#watch = watch
+    else watch.stop()
   }
 
   /** One quiet line: names, a few of them. */
   tellChanged(names: readonly string[]): void {
-    const rest = names.length - 5
-    const text = rest > 0 ? `${names.slice(0, 5).join(', ')} and ${rest} more` : names.join(', ')
-    this.#logger?.info(`${text} changed at the provider`)
+    this.#logger?.info(changeLine(names))
   }
 
   tellProblem(error: SecretsError): void {
@@ -267,27 +272,15 @@ export class Session {
     return this.#redactor.apply(text)
   }
 
+  get isClosed(): boolean {
+    return this.#isClosed
+  }
+
   async close(): Promise<void> {
+    this.#isClosed = true
     this.#watching = undefined
     this.#watch?.stop()
     await this.#secrets?.close()
-  }
-
-  #summary(snapshot: Snapshot): string {
-    const names = snapshot.names()
-    const metas = names.map((name) => snapshot.meta(name)!)
-    const places = [...new Set(metas.map(({ provider, source }) => provider ?? source))].sort()
-    const overridden = metas.filter(({ source }) => source === 'process.env').map(({ name }) => name)
-    const oldest = Math.min(
-      ...metas.flatMap(({ fetchedAt, source }) => (source === 'cache' ? (fetchedAt ?? []) : [])),
-    )
-    return [
-      `${names.length} secret${names.length === 1 ? '' : 's'} for ${snapshot.environment}`,
-      places.length > 0 ? ` from ${places.join(', ')}` : '',
-      Number.isFinite(oldest) ? `, cached ${formatAge(Date.now() - oldest)} ago` : '',
-      `; ${this.exposure.client.values.size} for clients`,
-      overridden.length > 0 ? ` (from process.env: ${overridden.join(', ')})` : '',
-    ].join('')
   }
 
   /** A schema is code of the configuration, which a built server does not have. */
@@ -310,6 +303,13 @@ export class Session {
     const text = generateTypes({ config: this.config, names: this.exposure.names, folder: dirname(file) })
     if (await writeTypes(file, text)) this.#logger?.debug(`wrote ${relative(root, file)}`)
   }
+}
+
+/** Gives back what `secrets` holds, unless its providers are the ones of `kept`: objects that the plugin was given. */
+function closeOther(secrets: Secrets, kept: Secrets): void {
+  const providers = new Set(kept.config.providers.values())
+  if (![...secrets.config.providers.values()].some((provider) => providers.has(provider)))
+    void secrets.close()
 }
 
 /** As few modules as can be told without parsing, in patterns that native filters can run in linear time. */

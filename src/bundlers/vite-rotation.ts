@@ -34,7 +34,9 @@ export function followChanges(options: RotationOptions): void {
   if (session.config.watch.enabled) keepRunning(server, session)
   const rotation = new Rotation(options)
   const start = (): void => {
-    setImmediate(() => rotation.start())
+    setImmediate(() => {
+      if (!session.isClosed) rotation.start()
+    })
   }
   if (server.httpServer) server.httpServer.once('listening', start)
   else start()
