@@ -33,9 +33,11 @@ export type {
   SecretDocument,
   SecretsConfig,
   VersionEntry,
+  WatchSettings,
   WriteRequest,
   WriteResult,
 } from './core/types.ts'
+export type { Watch, WatchOptions } from './core/watch.ts'
 
 /** Types a configuration exactly as it is written, so that generated types can follow its schemas. */
 export function defineConfig<const Config extends SecretsConfig>(config: Config): Config {

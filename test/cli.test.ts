@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { existsSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -372,4 +372,17 @@ it('does not stop a pipe that is closed early', async () => {
     })
   await new Promise((resolve) => shell.on('close', resolve))
   expect(shown).toMatch(/^NAME .*\n$/)
+})
+
+describe('refresh', () => {
+  it('asks anew, says how many, and leaves a sign for dev servers', async () => {
+    const own = new CliPlace('cli-refresh', built)
+    const value = own.secret(canary())
+    await own.run(['set', 'A'], { input: value })
+    expect(await own.run(['refresh'])).toMatchObject({ code: 0, stdout: '1 secret for development\n' })
+    const { stdout } = await own.run(['refresh', '--json'])
+    expect(JSON.parse(stdout)).toEqual({ environment: 'development', secrets: ['A'], stale: [] })
+    expect(readdirSync(join(own.folder, 'cache/unplugin-secrets/signals'))).toHaveLength(1)
+    expect(own.leaks()).toEqual([])
+  })
 })

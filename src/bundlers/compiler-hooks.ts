@@ -13,6 +13,7 @@ import { attempt, toBundlerError } from './error.ts'
 import { Graph } from './graph.ts'
 import { localFiles } from './local-files.ts'
 import { scanFolderOf, scanOutputs } from './outputs.ts'
+import { changesFileOf } from './rotation-stamp.ts'
 import type { PluginOptions, Session, SessionPlace } from './session.ts'
 import { graphName, recordUsage } from './usage.ts'
 import { BRIDGE, type Bridge } from './webpack-loader.ts'
@@ -190,7 +191,7 @@ export class CompilerRun implements Bridge {
     this.#asked = false
     if (this.#session && compiler.watchMode) return this.#refresh()
     this.#session = await this.#attempt(() => this.#sessions.acquire(compiler, this.#place()))
-    this.#watch()
+    await this.#watch()
     this.#rewriteCompiled ??= (await import('./compiled-module.ts')).rewriteCompiled
     if (!this.#isWired) {
       this.#isWired = true
@@ -208,16 +209,17 @@ export class CompilerRun implements Bridge {
     try {
       await this.session.prepare(this.#place())
       this.#problem = undefined
-      this.#watch()
+      await this.#watch()
     } catch (error) {
       // The mistake may be mended in the next moment: the watching goes on.
       this.#problem = error
     }
   }
 
-  #watch(): void {
+  async #watch(): Promise<void> {
     const { config } = this.session
-    this.#watched = [...config.files, ...localFiles(config)]
+    const stamp = this.compiler.watchMode ? [await changesFileOf(this.session)] : []
+    this.#watched = [...config.files, ...localFiles(config), ...stamp]
   }
 
   #place(): SessionPlace {

@@ -25,6 +25,7 @@ import { codeLoader, judge, openPatterns, textOf } from './esbuild-sources.ts'
 import { Graph } from './graph.ts'
 import { localFiles } from './local-files.ts'
 import { scanOutputs } from './outputs.ts'
+import { RotationStamp } from './rotation-stamp.ts'
 import { type PluginOptions, Session } from './session.ts'
 import { graphName, recordUsage } from './usage.ts'
 
@@ -80,6 +81,7 @@ class EsbuildBuild {
   readonly #root: string
   readonly #writer = new Writer()
   readonly #warnings: PartialMessage[] = []
+  readonly #stamp = new RotationStamp()
   #session!: Session
   #consumer: Consumer = 'client'
   #graph!: Graph
@@ -137,6 +139,7 @@ class EsbuildBuild {
     }
     build.onEnd((result) => this.#onEnd(result))
     build.onDispose(() => {
+      this.#stamp.remove()
       if (!this.#lesson) void this.#session.close()
     })
   }
@@ -203,6 +206,7 @@ class EsbuildBuild {
         const next = await this.#prepare()
         void this.#session.close()
         this.#session = next
+        await this.#stamp.followLater(next, true)
       } catch (error) {
         return failed(error)
       }
@@ -240,7 +244,7 @@ class EsbuildBuild {
 
   #load(path: string): OnLoadResult {
     const { config } = this.#session
-    const watchFiles = [...config.files, ...localFiles(config)]
+    const watchFiles = [...config.files, ...localFiles(config), this.#stamp.file]
     const rest = { resolveDir: this.#root, loader: 'js', watchFiles } as const
     const serve = this.#session.serve(this.#consumer)
     if (path === ENV_ID) {
@@ -271,6 +275,7 @@ class EsbuildBuild {
   }
 
   async #onEnd(result: BuildResult): Promise<OnEndResult> {
+    if (!this.#lesson) void this.#stamp.followLater(this.#session)
     const { outputFiles = [], metafile } = result
     if (this.#given.write !== false) delete (result as Partial<BuildResult>).outputFiles
     else result.outputFiles = []

@@ -66,6 +66,8 @@ export class Graph {
       if (this.consumer === 'client' && meansServer(id)) this.#violate({ name: undefined, module: id })
       return undefined
     }
+    const { failure } = this.#session
+    if (failure) throw failure
     const serve = this.#session.serve(this.consumer)
     const text = serve.moduleFor(known)
     if (text !== undefined) return text

@@ -97,7 +97,7 @@ export function graphHooks(session: Session, options: GraphHooksOptions) {
         how: { moduleType?: string } = {},
       ) {
         const syntax = options.syntaxOf ? options.syntaxOf(id, how.moduleType) : JAVASCRIPT
-        if (!syntax) return undefined
+        if (!syntax || !session.mayRead(code)) return undefined
         const graph = graphOf(this)
         const reads = { ...graph.readsOptions(), map: options.map(this), plain: syntax.plain }
         const sure = rewriteSureReads(code, reads)

@@ -9,6 +9,7 @@ import { localFiles } from './local-files.ts'
 import { scanFolderOf, scanOutputs } from './outputs.ts'
 import { graphHooks, keepFilter, type Syntax } from './rollup-hooks.ts'
 import { usesOf } from './rollup-usage.ts'
+import { changesFileOf } from './rotation-stamp.ts'
 import type { Session } from './session.ts'
 import { graphName, recordUsage } from './usage.ts'
 
@@ -38,6 +39,8 @@ export function rollupPlugin(session: Session, kind: RollupKind, given?: string)
   let isEdge = false
   let isPrepared = false
   let said = ''
+  /** The file that is touched when a provider has another value, in a watching build. */
+  let stamp: string[] = []
   /** What a build has brought to disk and was scanned before, by folder. */
   const emitted = new Map<string, Set<string>>()
   /** What a build has said of an output folder or file: several outputs may share one. */
@@ -67,7 +70,7 @@ export function rollupPlugin(session: Session, kind: RollupKind, given?: string)
     } catch (error) {
       // A watching build goes on when these are mended.
       throw Object.assign(error as Error, {
-        watchFiles: session.isConfigured ? localFiles(session.config) : [],
+        watchFiles: session.isConfigured ? [...localFiles(session.config), ...stamp] : [],
       })
     }
   }
@@ -118,6 +121,10 @@ export function rollupPlugin(session: Session, kind: RollupKind, given?: string)
       // A watching Rolldown asks for options once, and values may have changed since.
       if (this.meta.watchMode) for (const file of localFiles(session.config)) this.addWatchFile(file)
       if (!isPrepared) await prepare(this)
+      if (this.meta.watchMode) {
+        stamp = [await changesFileOf(session)]
+        this.addWatchFile(stamp[0]!)
+      }
       isPrepared = false
       emitted.clear()
       recorded.clear()
@@ -177,5 +184,6 @@ export function rollupPlugin(session: Session, kind: RollupKind, given?: string)
         if (!this.meta.watchMode) await session.close()
       },
     },
+    closeWatcher: () => session.close(),
   }
 }

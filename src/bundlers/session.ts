@@ -2,8 +2,7 @@ import { existsSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { loadEnvironmentKey } from '../core/crypto/keys.ts'
-import { formatAge } from '../core/duration.ts'
-import { throwProblems } from '../core/errors.ts'
+import { SecretsError, throwProblems } from '../core/errors.ts'
 import { generateTypes } from '../core/expose/dts.ts'
 import { createExposure, type Exposure, serverValues, textsOf } from '../core/expose/exposure.ts'
 import type { Sealer } from '../core/expose/sealer.ts'
@@ -14,9 +13,11 @@ import { createSecrets, type Secrets, type SecretsOptions } from '../core/pipeli
 import { checkPrefixes, createPolicy } from '../core/policy.ts'
 import { createRedactor, type Redactor, Secret } from '../core/redact.ts'
 import type { Scanner } from '../core/scan/index.ts'
-import { codeValue, type Snapshot } from '../core/snapshot.ts'
+import { codeValue, Snapshot } from '../core/snapshot.ts'
 import type { Consumer } from '../core/types.ts'
+import type { Watch, WatchOptions } from '../core/watch.ts'
 import { provide } from '../runtime/store.ts'
+import { changeLine, startLine } from './session-lines.ts'
 
 /** What the bundler tells before anything is resolved. */
 export interface SessionPlace {
@@ -49,10 +50,17 @@ export class Session {
   #logger: Logger | undefined
   #sealer: Sealer | undefined
   #names: ReadonlySet<string> = new Set()
+  #place: SessionPlace | undefined
+  #reads: readonly RegExp[] = []
+  #failure: SecretsError | undefined
+  #watch: Watch | undefined
+  #watching: WatchOptions | undefined
+  #isClosed = false
   /**
    * Which modules are looked at: those in which a managed name stands, and those that compute a key. Filled
    * once the names are known and before the first module asks; until then nothing matches. Everything else
-   * stays on the bundler's own side.
+   * stays on the bundler's own side. In dev, where names may come later and modules are JavaScript's anyway,
+   * all that could read an environment.
    */
   readonly readsFilter: { readonly include: RegExp[] } = { include: [/[^\s\S]/] }
 
@@ -60,37 +68,121 @@ export class Session {
     this.#options = options
   }
 
-  /** @throws SecretsError for the configuration, the policy (before anything is fetched) or the secrets */
+  /**
+   * May be called again: values, and the configuration, are then read anew. In dev a failure leaves what there
+   * was before; at its start a provider that cannot be reached is no failure but the session's `failure`.
+   * @throws SecretsError for the configuration, the policy (before anything is fetched) or the secrets
+   */
   async prepare(place: SessionPlace): Promise<void> {
     this.#logger = place.logger
+    this.#place = place
+    this.#isClosed = false
     const { mode, ...options } = { ...this.#options, mode: place.mode }
-    this.#secrets = await createSecrets({
+    const before = this.#secrets
+    const secrets = await createSecrets({
       root: place.root,
       ...options,
       ...(mode === undefined ? {} : { mode }),
       logger: place.logger,
     })
-    const { config } = this.#secrets
+    this.#secrets = secrets
+    try {
+      await this.#resolve(secrets, place)
+    } catch (error) {
+      if (place.dev && this.#exposure && before) {
+        this.#secrets = before
+        closeOther(secrets, before)
+      }
+      throw error
+    }
+    if (before) closeOther(before, secrets)
+    if (this.#watching) await this.watch(this.#watching)
+  }
+
+  async #resolve(secrets: Secrets, place: SessionPlace): Promise<void> {
+    const { config } = secrets
     const isSealed = config.server === 'sealed' && !place.dev
     const key = isSealed ? loadEnvironmentKey() : undefined
     throwProblems(
       checkPrefixes([...config.secrets.keys()], createPolicy(config.client), place.prefixes),
       (count) => `${count} names contradict the client list:`,
     )
-    const snapshot = await this.#secrets.load()
+    const snapshot = await this.#load(secrets, place)
     this.#expose(snapshot, place.prefixes, isSealed)
+    if (this.#failure) return
     if (key) {
       const { createSealer } = await import('../core/expose/sealer.ts')
       this.#sealer = createSealer(key, this.exposure.server.manifest.scope, textsOf(snapshot))
     }
     await this.#writeTypes()
-    place.logger.info(this.#summary(snapshot))
+    place.logger.info(startLine(snapshot, this.exposure.client.values.size))
     // What is sealed is what the schema made.
     if (!isSealed) this.#warnOfTransforms(snapshot, place.logger)
   }
 
-  #expose(snapshot: Snapshot, prefixes: readonly string[], isSealed: boolean): void {
+  async #load(secrets: Secrets, { dev, logger }: SessionPlace): Promise<Snapshot> {
+    try {
+      const snapshot = await secrets.load()
+      this.#failure = undefined
+      return snapshot
+    } catch (error) {
+      const mayPass = error instanceof SecretsError && error.transient
+      if (!dev || !mayPass || (this.#exposure && !this.#failure)) throw error
+      this.#failure = error
+      logger.warn(`${error.format()}\n  The server starts without values, and asks again.`)
+      return new Snapshot(secrets.config.environment, secrets.config.profile, new Map())
+    }
+  }
+
+  /**
+   * Puts the values of another moment in place, in dev.
+   * @throws SecretsError when the policy refuses them; what there was before is kept then
+   */
+  async accept(snapshot: Snapshot): Promise<void> {
+    const { names } = this.exposure
+    this.#expose(snapshot, this.#place!.prefixes, false, true)
+    if (this.exposure.names.join() !== names.join()) await this.#writeTypes()
+  }
+
+  /** Why there are no values, in dev. They come when the provider does. */
+  get failure(): SecretsError | undefined {
+    return this.#failure
+  }
+
+  /** Tells changes until `close`, also across a second `prepare`. Not where the configuration says `watch: false`. */
+  async watch(how: WatchOptions): Promise<void> {
+    this.#watching = how
+    this.#watch?.stop()
+    this.#watch = undefined
+    if (!this.config.watch.enabled) return
+    const watch = await this.#secrets!.watch(how)
+    // Closed, or begun anew, in this moment.
+    if (this.#watching === how && !this.#watch) this.#watch = watch
+    else watch.stop()
+  }
+
+  /** One quiet line: names, a few of them. */
+  tellChanged(names: readonly string[]): void {
+    this.#logger?.info(changeLine(names))
+  }
+
+  tellProblem(error: SecretsError): void {
+    this.#logger?.warn(error.format())
+  }
+
+  /** Whether a module could read a managed name. */
+  mayRead(code: string): boolean {
+    return this.#reads.some((pattern) => pattern.test(code))
+  }
+
+  #expose(
+    snapshot: Snapshot,
+    prefixes: readonly string[],
+    isSealed: boolean,
+    isWhole = !this.#failure,
+  ): void {
     const exposure = createExposure(this.config, snapshot, prefixes)
+    if (isWhole) this.#failure = undefined
     this.#snapshot = snapshot
     this.#exposure = exposure
     // A watching build comes here again, with other values.
@@ -98,7 +190,9 @@ export class Session {
     this.#redactor = undefined
     this.#names = new Set(exposure.names)
     this.#serves = { client: serveFor('client', exposure), server: serveFor('server', exposure, isSealed) }
-    this.readsFilter.include.splice(0, Infinity, ...readsPatterns(exposure.names))
+    this.#reads = readsPatterns(exposure.names)
+    this.readsFilter.include.splice(0, Infinity, ...(this.#place?.dev ? [/env/] : this.#reads))
+    if (!isWhole) return
     // Server code that runs in this process (dev, prerendering) finds its values here.
     provide(
       exposure.server.manifest.scope,
@@ -183,25 +277,15 @@ export class Session {
     return this.#redactor.apply(text)
   }
 
-  async close(): Promise<void> {
-    await this.#secrets?.close()
+  get isClosed(): boolean {
+    return this.#isClosed
   }
 
-  #summary(snapshot: Snapshot): string {
-    const names = snapshot.names()
-    const metas = names.map((name) => snapshot.meta(name)!)
-    const places = [...new Set(metas.map(({ provider, source }) => provider ?? source))].sort()
-    const overridden = metas.filter(({ source }) => source === 'process.env').map(({ name }) => name)
-    const oldest = Math.min(
-      ...metas.flatMap(({ fetchedAt, source }) => (source === 'cache' ? (fetchedAt ?? []) : [])),
-    )
-    return [
-      `${names.length} secret${names.length === 1 ? '' : 's'} for ${snapshot.environment}`,
-      places.length > 0 ? ` from ${places.join(', ')}` : '',
-      Number.isFinite(oldest) ? `, cached ${formatAge(Date.now() - oldest)} ago` : '',
-      `; ${this.exposure.client.values.size} for clients`,
-      overridden.length > 0 ? ` (from process.env: ${overridden.join(', ')})` : '',
-    ].join('')
+  async close(): Promise<void> {
+    this.#isClosed = true
+    this.#watching = undefined
+    this.#watch?.stop()
+    await this.#secrets?.close()
   }
 
   /** A schema is code of the configuration, which a built server does not have. */
@@ -224,6 +308,13 @@ export class Session {
     const text = generateTypes({ config: this.config, names: this.exposure.names, folder: dirname(file) })
     if (await writeTypes(file, text)) this.#logger?.debug(`wrote ${relative(root, file)}`)
   }
+}
+
+/** Gives back what `secrets` holds, unless its providers are the ones of `kept`: objects that the plugin was given. */
+function closeOther(secrets: Secrets, kept: Secrets): void {
+  const providers = new Set(kept.config.providers.values())
+  if (![...secrets.config.providers.values()].some((provider) => providers.has(provider)))
+    void secrets.close()
 }
 
 /** As few modules as can be told without parsing, in patterns that native filters can run in linear time. */

@@ -7,14 +7,15 @@ import type { ModuleUse } from '../core/expose/usage.ts'
 import { consoleLogger } from '../core/log.ts'
 import type { Consumer } from '../core/types.ts'
 import { guardDevServer } from './dev-guard.ts'
-import { attempt, attemptAsync } from './error.ts'
+import { attempt, attemptAsync, toBundlerError } from './error.ts'
 import { Graph } from './graph.ts'
 import { type OutputFile, scanFolderOf, scanOutputs } from './outputs.ts'
 import { graphHooks, type HookContext, keepFilter } from './rollup-hooks.ts'
 import { usesOf } from './rollup-usage.ts'
-import type { Session } from './session.ts'
+import type { Session, SessionPlace } from './session.ts'
 import { recordUsage } from './usage.ts'
 import { pagesPlugin } from './vite-pages.ts'
+import { followChanges } from './vite-rotation.ts'
 
 /** What Vite denies by itself; a plugin's list would replace it (and serve `.env.local`). */
 const VITE_DENY = ['.env', '.env.*', '*.{crt,pem,key,p12,pfx,cer,der}', '.npmrc', '.yarnrc.yml', '**/.git/**']
@@ -41,6 +42,7 @@ function consumerOf({ environment }: HookContext): Consumer {
 /** The wiring between Vite's hooks and the graph of each environment. */
 export function viteHooks(session: Session): Plugin {
   let config: ResolvedConfig | undefined
+  let place: SessionPlace | undefined
   let isPreview = false
   const root = (): string => config!.root
   /** In dev always: an overlay and the browser's tools show source. */
@@ -87,24 +89,23 @@ export function viteHooks(session: Session): Plugin {
       if (isPreview) return
       const prefixes = [resolved.envPrefix ?? 'VITE_'].flat()
       const { logger } = resolved
-      await attemptAsync(() =>
-        session.prepare({
-          root: resolved.root,
-          mode: resolved.mode,
-          prefixes,
-          dev: resolved.command === 'serve',
-          logger: {
-            // A build resolves its configuration once an environment; once said is enough.
-            info: (message) => {
-              if (resolved.command === 'build' && said.has(message)) return
-              said.add(message)
-              logger.info(`[secrets] ${message}`, { timestamp: resolved.command === 'serve' })
-            },
-            warn: (message) => logger.warn(`[secrets] ${message}`),
-            debug: consoleLogger.debug,
+      place = {
+        root: resolved.root,
+        mode: resolved.mode,
+        prefixes,
+        dev: resolved.command === 'serve',
+        logger: {
+          // A build resolves its configuration once an environment; once said is enough.
+          info: (message) => {
+            if (resolved.command === 'build' && said.has(message)) return
+            said.add(message)
+            logger.info(`[secrets] ${message}`, { timestamp: resolved.command === 'serve' })
           },
-        }),
-      )
+          warn: (message) => logger.warn(`[secrets] ${message}`),
+          debug: consoleLogger.debug,
+        },
+      }
+      await attemptAsync(() => session.prepare(place!))
       // While the bundler reads the first modules this process has nothing else to do.
       if (resolved.command === 'build' && session.config.scan)
         setImmediate(() => session.scanner().catch(noop))
@@ -112,12 +113,17 @@ export function viteHooks(session: Session): Plugin {
 
     configureServer(server) {
       guardDevServer(server, session)
+      const shownIn = () => [...beside.values()].flat().map(({ names = [] }) => names)
+      followChanges({ server, session, place: place!, shownIn })
     },
 
     transformIndexHtml: {
       order: 'pre',
       handler(html, { filename }) {
         if (isPreview) return html
+        const { failure } = session
+        if (failure && [...session.names].some((name) => html.includes(`%${name}%`)))
+          throw toBundlerError(failure, filename)
         const { client } = session.exposure
         const filled = fillHtml(html, session.names, (name) => {
           const value = client.values.get(name)
@@ -184,6 +190,9 @@ export function viteHooks(session: Session): Plugin {
           const folder = resolve(root(), buildOf(this, config).outDir)
           await attemptAsync(() => scanFolderOf(session, folder, root(), new Set(names)))
         }
+        // A server that restarts has begun with the next configuration before it ends this one.
+        const ended = this.environment?.getTopLevelConfig() ?? config
+        if (config?.command === 'serve' && ended !== config) return
         if (!config?.build.watch) await session.close()
       },
     },

@@ -86,7 +86,7 @@ async function readWithRetry(
 }
 
 /** The deadline itself, for a provider that does not listen to the signal. */
-function deadlineOf({ signal, name }: ProviderContext): Promise<never> {
+export function deadlineOf({ signal, name }: ProviderContext): Promise<never> {
   return new Promise((_, reject) => {
     const fail = (): void =>
       reject(

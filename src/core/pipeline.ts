@@ -9,6 +9,7 @@ import type { Snapshot } from './snapshot.ts'
 import type { ProviderContext, ReadResult } from './types.ts'
 import { userAgent } from './user-agent.ts'
 import { resolveValues } from './values.ts'
+import type { Watch, WatchOptions } from './watch.ts'
 
 export interface SecretsOptions extends ResolveOptions {
   /** Where warnings go. Default: the standard error. */
@@ -33,7 +34,13 @@ export interface Secrets {
    * Its deadline, the configuration's `timeout`, begins now.
    */
   contextFor(provider: string): ProviderContext
-  /** Gives back sockets and timers. */
+  /**
+   * Tells changes of values until it is stopped: providers are asked for their stamps in intervals (30 s unless
+   * told), files are watched, `secrets refresh` is heard. Keeps no process alive. Resolves when it has begun.
+   * @throws SecretsError CONFIG_INVALID for an interval that is none
+   */
+  watch(options: WatchOptions): Promise<Watch>
+  /** Gives back sockets and timers, those of watches too. */
   close(): Promise<void>
 }
 
@@ -54,44 +61,74 @@ export async function createSecrets(options: SecretsOptions = {}): Promise<Secre
   }
   let loading: Promise<Snapshot> | undefined
   let refreshing: Promise<Snapshot> | undefined
+  let latest: Snapshot | undefined
+  const watches = new Set<Watch>()
+  const loadOnce = async (how: LoadHow): Promise<Snapshot> => {
+    latest = await loadSnapshot(config, cache, logger, how)
+    return latest
+  }
+  const contextFor = (name: string): ProviderContext => {
+    return { ...fetchOptions(config, logger).context, name, signal: AbortSignal.timeout(config.timeout) }
+  }
   return {
     config,
     load: (how = {}) => {
       // A plain load may ride on a refresh; the other way round nobody would have asked the providers.
       if (how.refresh) {
-        refreshing ??= loadSnapshot(config, cache, logger, how).finally(() => {
+        refreshing ??= loadOnce(how).finally(() => {
           refreshing = undefined
         })
         return refreshing
       }
-      loading ??= (refreshing ?? loadSnapshot(config, cache, logger, how)).finally(() => {
+      loading ??= (refreshing ?? loadOnce(how)).finally(() => {
         loading = undefined
       })
       return loading
     },
-    contextFor: (name) => {
-      return { ...fetchOptions(config, logger).context, name, signal: AbortSignal.timeout(config.timeout) }
+    contextFor,
+    watch: async (how) => {
+      const { startWatch } = await import('./watch.ts')
+      const watch = startWatch(
+        {
+          config,
+          logger,
+          contextFor,
+          // Not with others' calls: one that is under way may have read before the change.
+          load: (refresh, quiet) => loadSnapshot(config, cache, quiet, refresh ? { refresh } : {}),
+        },
+        { ...(latest && { from: latest }), ...how },
+      )
+      watches.add(watch)
+      return watch
     },
     close: async () => {
+      for (const watch of watches) watch.stop()
       // The work is done by now: a connection that ends badly is no reason to fail.
       await Promise.allSettled([...config.providers.values()].map(async (provider) => provider.close?.()))
     },
   }
 }
 
+/** As `LoadOptions`, or only what these providers hold. */
+interface LoadHow {
+  readonly refresh?: boolean | readonly string[]
+}
+
 async function loadSnapshot(
   config: ResolvedConfig,
   openCache: () => SecretCache | undefined,
   logger: Logger,
-  how: LoadOptions,
+  how: LoadHow,
 ): Promise<Snapshot> {
   const now = Date.now()
   const reads = planReads(config)
   const cache = reads.some((read) => read.cacheKey !== undefined) ? openCache() : undefined
   const cached = await cache?.read()
+  const { refresh = false } = how
   const isFresh = (read: Read): boolean => {
     const entry = read.cacheKey === undefined ? undefined : cached?.get(read.cacheKey)
-    if (entry === undefined || how.refresh) return false
+    if (entry === undefined || refresh === true) return false
+    if (refresh !== false && refresh.includes(read.reference.provider)) return false
     // From the future: the clock was set back, and nobody knows how old it is.
     return entry.fetchedAt <= now && now - entry.fetchedAt < read.ttl
   }
@@ -118,7 +155,7 @@ async function loadSnapshot(
   } catch (error) {
     // What is wrong with a cached value may have been mended at its provider since.
     const fromCache = [...settled.values.values()].some((value) => isFromCache(value))
-    if (how.refresh || !fromCache) throw error
+    if (refresh === true || !fromCache) throw error
     return loadSnapshot(config, openCache, logger, { refresh: true })
   }
 }

@@ -81,3 +81,16 @@ export function codeValue(snapshot: Snapshot, name: string): Json | undefined {
   if (text === undefined) return undefined
   return snapshot.meta(name)?.kind === 'json' ? (JSON.parse(text) as Json) : text
 }
+
+/** The names whose value, or whose being there, differs. */
+export function changedNames(before: Snapshot | undefined, after: Snapshot): string[] {
+  const names = new Set([...(before?.names() ?? []), ...after.names()])
+  return [...names]
+    .filter((name) => {
+      return (
+        before?.get(name)?.reveal() !== after.get(name)?.reveal() ||
+        before?.meta(name)?.kind !== after.meta(name)?.kind
+      )
+    })
+    .sort()
+}

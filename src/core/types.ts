@@ -269,6 +269,13 @@ export interface ScanOptions {
   exclude?: string[]
 }
 
+export interface WatchSettings {
+  /** How often providers are asked whether a value has changed, in dev. Default `'30s'`. `Infinity`: never by a timer. */
+  interval?: Duration
+  /** For single providers, by their keys under `providers`. */
+  providers?: Record<string, Duration>
+}
+
 /** What a profile may change: another account, cluster or region. */
 export interface ProfileOverlay {
   providers?: Record<string, Provider | ProviderDescription>
@@ -302,6 +309,8 @@ export interface SecretsConfig extends ProfileOverlay {
    * (relative to the root) there. Names and places only. Default `false`.
    */
   manifest?: boolean | string
+  /** How changes of values are noticed while a dev server or a watching build runs; `false`: they are not. */
+  watch?: WatchSettings | false
   /** The deadline over all tries of one fetch, in ms. Default 15,000. */
   timeout?: number
 }

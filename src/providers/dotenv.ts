@@ -2,6 +2,7 @@ import { join, resolve } from 'node:path'
 import { SecretsError } from '../core/errors.ts'
 import { readIfExists } from '../core/files.ts'
 import type { CheckResult, Provider, ProviderContext, ReadResult } from '../core/types.ts'
+import { watchFiles } from '../core/watch-files.ts'
 import { throwIfAborted } from './aborted.ts'
 import { checkOptions } from './options.ts'
 
@@ -49,6 +50,13 @@ export function dotenv(options: DotenvOptions = {}): Provider {
       return names.sort().map((name) => ({ path: name }))
     },
 
+    watch({ root, environment }, changed) {
+      return watchFiles(
+        namesFor(environment).map((name) => resolve(root, directory, name)),
+        changed,
+      )
+    },
+
     async check(requests, context) {
       try {
         const { values, files } = await load(directory, context)
@@ -73,6 +81,11 @@ export function dotenv(options: DotenvOptions = {}): Provider {
   }
 }
 
+/** The later one wins. */
+function namesFor(environment: string): string[] {
+  return ['.env', '.env.local', `.env.${environment}`, `.env.${environment}.local`]
+}
+
 /** Read anew each time: editing one of these files is how their values rotate. */
 async function load(
   directory: string,
@@ -90,7 +103,7 @@ async function load(
   const { parse } = (await import('dotenv')).default
   const values = new Map<string, string>()
   const files: string[] = []
-  for (const name of ['.env', '.env.local', `.env.${environment}`, `.env.${environment}.local`]) {
+  for (const name of namesFor(environment)) {
     const content = await readIfExists(resolve(root, directory, name))
     if (!content) continue
     files.push(name)

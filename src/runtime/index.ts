@@ -6,7 +6,7 @@
  */
 import type { Manifest } from '../core/expose/manifest.ts'
 import { readByWorker } from './fetch.ts'
-import { inherited, store, type Values } from './store.ts'
+import { inherited, observe, store, type Values } from './store.ts'
 import { parseValue, variable } from './value.ts'
 
 export { provide } from './store.ts'
@@ -25,6 +25,14 @@ export function bind(manifest: Manifest, apply: (values: Values) => void): void 
   apply(known)
   const bound = listeners.get(manifest.scope) ?? new Set()
   listeners.set(manifest.scope, bound.add(apply))
+}
+
+/**
+ * Tells the names of secrets that have a new value, when the bindings of `virtual:secrets/server` have it already.
+ * @returns how to stop
+ */
+export function onSecretsChange(changed: (names: readonly string[]) => void): () => void {
+  return observe(changed)
 }
 
 /** Resolves when every bound module has its values; they are filled synchronously, so it only marks the place. */

@@ -11,6 +11,8 @@ export interface Store {
   readonly values: Map<string, Values>
   /** Called with the new values of a scope. */
   readonly listeners: Map<string, Set<(values: Values) => void>>
+  /** Called with the names whose value has changed. Absent in a store that an older copy has made. */
+  observers?: Set<(names: readonly string[]) => void>
 }
 
 const KEY = Symbol.for('unplugin-secrets.store.v1')
@@ -32,12 +34,30 @@ export function inherited(scope: string): Values | undefined {
 }
 
 /**
- * Puts values in and tells every module that is bound to the scope. Threads that this one starts from now on
- * have them too.
+ * Puts values in and tells every module that is bound to the scope, then whoever listens for changes. Threads
+ * that this one starts from now on have them too.
  */
 export function provide(scope: string, values: Values): void {
-  const { values: all, listeners } = store()
+  const { values: all, listeners, observers } = store()
+  const before = all.get(scope)
   all.set(scope, values)
   threads()?.setEnvironmentData(INHERITED + scope, values as never)
   for (const listener of listeners.get(scope) ?? []) listener(values)
+  if (!before || !observers?.size) return
+  const names = Object.keys({ ...before, ...values }).filter((name) => !isSame(before[name], values[name]))
+  if (names.length > 0) for (const observer of observers) observer(names)
+}
+
+/** @returns how to stop */
+export function observe(changed: (names: readonly string[]) => void): () => void {
+  const observers = (store().observers ??= new Set())
+  // Of its own, so that a function which listens twice can stop once.
+  const observer = (names: readonly string[]): void => changed(names)
+  observers.add(observer)
+  return () => void observers.delete(observer)
+}
+
+/** Values are texts, or what JSON text said. */
+function isSame(a: unknown, b: unknown): boolean {
+  return a === b || (typeof a === 'object' && JSON.stringify(a) === JSON.stringify(b))
 }

@@ -11,6 +11,10 @@ export const commands: CommandTable = {
   get: { description: 'Show one secret, masked', load: () => import('./get.ts') },
   list: { description: 'Show all names, never values', load: () => import('./list.ts') },
   unset: { description: 'Remove a stored value', load: () => import('./unset.ts') },
+  refresh: {
+    description: 'Ask every provider now, and make running dev servers look too',
+    load: () => import('./refresh.ts'),
+  },
   doctor: { description: 'Check the configuration and every provider', load: () => import('./doctor.ts') },
   run: { description: 'Start a program with the secrets in its environment', load: () => import('./run.ts') },
   types: { description: 'Write the TypeScript declarations of the names', load: () => import('./types.ts') },

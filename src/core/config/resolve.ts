@@ -54,6 +54,14 @@ export interface ResolvedConfig {
   readonly scan: { readonly exclude: readonly string[] } | false
   readonly types: string | boolean
   readonly manifest: string | boolean
+  readonly watch: {
+    /** Whether dev servers and watching builds look for changes. */
+    readonly enabled: boolean
+    /** ms */
+    readonly interval: number
+    /** ms, of those that have their own. */
+    readonly providers: ReadonlyMap<string, number>
+  }
   /** ms */
   readonly timeout: number
   /** The files that were read, from the least to the most specific. */
@@ -226,10 +234,30 @@ function build(
         : { exclude: typeof config.scan === 'object' ? (config.scan.exclude ?? []) : [] },
     types: config.types ?? true,
     manifest: config.manifest ?? false,
+    watch: attempt(() => watchSettings(config, providers)) ?? DEFAULT_WATCH,
     timeout: config.timeout ?? 15_000,
   })
   throwProblems(problems, (count) => `${count} mistakes in the configuration:`)
   return resolved
+}
+
+const DEFAULT_WATCH: ResolvedConfig['watch'] = { enabled: true, interval: 30_000, providers: new Map() }
+
+function watchSettings(
+  { watch }: SecretsConfig,
+  known: ReadonlyMap<string, Provider>,
+): ResolvedConfig['watch'] {
+  if (watch === false) return { ...DEFAULT_WATCH, enabled: false }
+  const own = Object.entries(watch?.providers ?? {}).map(([name, interval]): [string, number] => {
+    if (known.has(name)) return [name, parseDuration(interval, `watch.providers.${name}`)]
+    throw new SecretsError(
+      'PROVIDER_UNKNOWN',
+      `watch.providers names ${name}, which is not configured.${didYouMean(name, known.keys())}`,
+      { hint: 'Add it under `providers`, or take it away.' },
+    )
+  })
+  const interval = watch?.interval ?? DEFAULT_WATCH.interval
+  return { enabled: true, interval: parseDuration(interval, 'watch.interval'), providers: new Map(own) }
 }
 
 /** `{environment}` and `{profile}` in a reference stand for the active ones. */

@@ -51,6 +51,7 @@ const CONFIG: Record<string, Rule> = {
   scan: or(flag, object),
   types: or(text, flag),
   manifest: or(text, flag),
+  watch: or(object, disabled),
   timeout: milliseconds,
 }
 const DECLARATION: Record<string, Rule> = {
@@ -63,6 +64,7 @@ const DECLARATION: Record<string, Rule> = {
 }
 const CACHE: Record<string, Rule> = { ttl: duration, maxStale: duration, directory: text }
 const SCAN: Record<string, Rule> = { exclude: texts }
+const WATCH: Record<string, Rule> = { interval: duration, providers: object }
 
 function check(value: unknown, owner: string, rules: Record<string, Rule>): SecretsError[] {
   if (!isObject(value)) return [new SecretsError('CONFIG_INVALID', `${owner} must be an object.`)]
@@ -89,6 +91,7 @@ export function checkShape(config: unknown): SecretsError[] {
   if (!isObject(config)) return problems
   problems.push(...checkParts(config, ''))
   if (isObject(config.scan)) problems.push(...check(config.scan, 'scan', SCAN))
+  if (isObject(config.watch)) problems.push(...check(config.watch, 'watch', WATCH))
   if (isObject(config.profiles)) {
     for (const [name, overlay] of Object.entries(config.profiles)) {
       const owner = `profiles.${name}`

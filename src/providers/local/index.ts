@@ -1,3 +1,4 @@
+import { resolve } from 'node:path'
 import { SecretsError } from '../../core/errors.ts'
 import type {
   CheckResult,
@@ -7,6 +8,7 @@ import type {
   ProviderContext,
   ReadResult,
 } from '../../core/types.ts'
+import { watchFiles } from '../../core/watch-files.ts'
 import { throwIfAborted } from '../aborted.ts'
 import { checkOptions } from '../options.ts'
 import type { LocalEntry, LocalStore, LocalValue } from './store.ts'
@@ -111,6 +113,10 @@ export function local(options: LocalOptions = {}): Provider {
         return left
       })
       return removed
+    },
+
+    watch({ root }, changed) {
+      return watchFiles([resolve(root, file)], changed)
     },
 
     async check(requests, context) {

@@ -1,7 +1,9 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { expect, it } from 'vitest'
-import { canary, canaryFiles } from '../../support/canary.ts'
+import { expect, it, vi } from 'vitest'
+import { SecretsError } from '../../../src/core/errors.ts'
+import type { Provider } from '../../../src/core/types.ts'
+import { canariesIn, canary, canaryFiles } from '../../support/canary.ts'
 import { fromLocal } from '../../support/project.ts'
 import type { Specifics } from '../harness.ts'
 import { changed, config, values, type World } from '../world.ts'
@@ -135,6 +137,55 @@ export function operationCases(world: World, specifics: Required<Specifics>): vo
         expect(world.run()).toBe('second')
         await changed(watching, () => world.write({ '.env.local': 'MAPS_KEY=third\n' }))
         expect(world.run()).toBe('third')
+      } finally {
+        await watching.close()
+      }
+    })
+  }
+
+  if (world.harness.watch) {
+    it('builds again when a value changes at its provider, though no file of the project has', async () => {
+      await world.app({ 'src/main.js': print('import.meta.env.REMOTE') })
+      let [value, version, isDown] = [canary('first'), 1, false]
+      const answer = async <T>(requests: readonly unknown[], one: T): Promise<T[]> => {
+        if (isDown) throw new SecretsError('UNREACHABLE', 'Cannot reach the place.')
+        return requests.map(() => one)
+      }
+      const remote: Provider = {
+        type: 'remote',
+        location: 'test',
+        read: (requests) => answer(requests, { value, version: String(version) }),
+        versions: (requests) => answer(requests, String(version)),
+      }
+      const watching = world.harness.watch!(world.project, {
+        config: {
+          providers: { remote },
+          secrets: { REMOTE: 'remote:a' },
+          client: ['REMOTE'],
+          cache: false,
+          timeout: 300,
+          watch: { interval: '100ms' },
+        },
+        entry: 'src/main.js',
+        consumer: 'client',
+      })
+      try {
+        await watching.next()
+        expect(world.run()).toBe(value)
+        for (let round = 0; round < 2; round++) {
+          await changed(watching, () => {
+            ;[value, version] = [canary('next'), version + 1]
+          })
+          await vi.waitFor(() => expect(world.run()).toBe(value), { timeout: 15_000, interval: 200 })
+        }
+        // Away when a file changes: that build may fail, and one that comes by itself has both changes.
+        isDown = true
+        await changed(watching, () =>
+          world.write({ 'src/main.js': print(`[import.meta.env.REMOTE]`) }),
+        ).catch(() => {})
+        ;[value, version, isDown] = [canary('back'), version + 1, false]
+        await vi.waitFor(() => expect(world.run()).toEqual([value]), { timeout: 20_000, interval: 200 })
+        expect(canariesIn(world.project.output.join('\n'), [value])).toEqual([])
       } finally {
         await watching.close()
       }

@@ -1,0 +1,203 @@
+import { basename } from 'node:path'
+import type { DevEnvironment, ErrorPayload, ViteDevServer } from 'vite'
+import { SecretsError } from '../core/errors.ts'
+import { CLIENT_ID, SERVER_ID } from '../core/expose/ids.ts'
+import type { Snapshot } from '../core/snapshot.ts'
+import type { Session, SessionPlace } from './session.ts'
+import { keepRunning } from './vite-env-files.ts'
+
+/** What a page was given, to be compared with what it would be given now. */
+interface Picture {
+  readonly failed: boolean
+  /** Names and what may be done with them: where these differ, every module has to be looked at anew. */
+  readonly shape: string
+  readonly client: ReadonlyMap<string, string>
+  readonly serverModule: string | undefined
+}
+
+export interface RotationOptions {
+  readonly server: ViteDevServer
+  readonly session: Session
+  readonly place: SessionPlace
+  /** The names that a page shows by itself, by page. */
+  readonly shownIn: () => Iterable<readonly string[]>
+}
+
+/**
+ * Brings changes of values and of the configuration into a running dev server, which is never restarted for
+ * them. What crosses to browsers are the new module, asked for as any other, and names of the client list.
+ */
+export function followChanges(options: RotationOptions): void {
+  const { server, session } = options
+  // Tools that only load modules, such as a test run, do not watch.
+  if (server.config.server.watch === null) return
+  if (session.config.watch.enabled) keepRunning(server, session)
+  const rotation = new Rotation(options)
+  const start = (): void => {
+    setImmediate(() => {
+      if (!session.isClosed) rotation.start()
+    })
+  }
+  if (server.httpServer) server.httpServer.once('listening', start)
+  else start()
+
+  const isConfig = (file: string): boolean =>
+    session.config.files.includes(file) || /^secrets\.config\.\w+$/.test(basename(file))
+  server.watcher.add([...session.config.files])
+  let timer: NodeJS.Timeout | undefined
+  for (const event of ['add', 'change', 'unlink'] as const) {
+    server.watcher.on(event, (file) => {
+      if (!isConfig(file)) return
+      clearTimeout(timer)
+      timer = setTimeout(() => rotation.reconfigure(), 50).unref()
+    })
+  }
+}
+
+class Rotation {
+  readonly #server: ViteDevServer
+  readonly #session: Session
+  readonly #place: SessionPlace
+  readonly #shownIn: RotationOptions['shownIn']
+  /** One change at a time. */
+  #turn: Promise<void> = Promise.resolve()
+  /** What the overlay shows. */
+  #shown: ErrorPayload | undefined
+
+  constructor({ server, session, place, shownIn }: RotationOptions) {
+    this.#server = server
+    this.#session = session
+    this.#place = place
+    this.#shownIn = shownIn
+  }
+
+  get #client(): DevEnvironment {
+    return this.#server.environments.client
+  }
+
+  start(): void {
+    const session = this.#session
+    // For pages that are opened later.
+    this.#client.hot.on('vite:client:connect', (_data, client) => {
+      if (this.#shown) client.send(this.#shown)
+    })
+    void session
+      .watch({
+        onChange: (names, snapshot) => this.#inTurn(() => this.#rotate(names, snapshot)),
+        onError: (error) => {
+          // Said at the start already, and by whatever asks for a value.
+          if (!session.failure) this.#report(error)
+        },
+        onRecover: () => this.#heal(),
+      })
+      .catch((error: unknown) => this.#report(error))
+  }
+
+  /** The configuration was edited. */
+  reconfigure(): void {
+    void this.#inTurn(async () => {
+      const before = pictureOf(this.#session)
+      try {
+        await this.#session.prepare(this.#place)
+      } catch (error) {
+        this.#report(error)
+        return
+      }
+      this.#server.watcher.add([...this.#session.config.files])
+      this.#heal()
+      this.#bring(before)
+    })
+  }
+
+  #inTurn(work: () => Promise<void>): Promise<void> {
+    const done = this.#turn.then(work)
+    this.#turn = done.catch(() => {})
+    return done
+  }
+
+  async #rotate(names: readonly string[], snapshot: Snapshot): Promise<void> {
+    const before = pictureOf(this.#session)
+    await this.#session.accept(snapshot)
+    if (before.failed) this.#place.logger.info('The provider answers again.')
+    else this.#session.tellChanged(names)
+    this.#heal()
+    this.#bring(before)
+  }
+
+  /** Brings what differs to where it is used. */
+  #bring(before: Picture): void {
+    const after = pictureOf(this.#session)
+    if (before.failed || before.shape !== after.shape) {
+      for (const { moduleGraph } of Object.values(this.#server.environments)) moduleGraph.invalidateAll()
+      this.#client.hot.send({ type: 'full-reload', path: '*' })
+      return
+    }
+    const names = [...after.client].flatMap(([name, text]) => (before.client.get(name) === text ? [] : name))
+    const isInPage = [...this.#shownIn()].some((shown) => shown.some((name) => names.includes(name)))
+    for (const environment of Object.values(this.#server.environments)) {
+      if (environment.config.consumer === 'client') updateClient(environment, names, isInPage)
+      else updateServer(environment, names, before.serverModule !== after.serverModule)
+    }
+    if (names.length === 0) return
+    if (isInPage) this.#client.hot.send({ type: 'full-reload', path: '*' })
+    else this.#client.hot.send({ type: 'custom', event: 'secrets:update', data: { names } })
+  }
+
+  #report(error: unknown): void {
+    const known = error instanceof SecretsError ? error.format() : String((error as Error).message)
+    const { logger } = this.#server.config
+    // The work goes on with the values there are: no reason to cover the page.
+    if (error instanceof SecretsError && error.transient) {
+      this.#session.tellProblem(error)
+      return
+    }
+    logger.error(`[secrets] ${known}`, { timestamp: true })
+    // A page whose first message is an error takes the next update for a reason to load itself anew.
+    if (!this.#shown) this.#client.hot.send({ type: 'update', updates: [] })
+    this.#shown = { type: 'error', err: { message: known, stack: '', plugin: 'unplugin-secrets' } }
+    this.#client.hot.send(this.#shown)
+  }
+
+  /** What was shown is over. */
+  #heal(): void {
+    if (!this.#shown) return
+    this.#shown = undefined
+    this.#client.hot.send({ type: 'update', updates: [] })
+  }
+}
+
+function pictureOf(session: Session): Picture {
+  const { names, client, policy } = session.exposure
+  return {
+    failed: session.failure !== undefined,
+    shape: JSON.stringify([
+      names,
+      names.filter((name) => policy.allows(name)),
+      [...client.values.keys()],
+      session.config.replaceProcessEnv,
+    ]),
+    client: new Map([...client.values].map(([name, value]) => [name, JSON.stringify(value) ?? ''])),
+    serverModule: session.serve('server').moduleFor(SERVER_ID),
+  }
+}
+
+/** @param reloads whether the page is loaded anew anyway */
+function updateClient(environment: DevEnvironment, names: readonly string[], reloads: boolean): void {
+  const module = environment.moduleGraph.getModuleById(`\0${CLIENT_ID}`)
+  if (!module || names.length === 0) return
+  if (reloads || environment.config.server.hmr === false) environment.moduleGraph.invalidateModule(module)
+  else void environment.reloadModule(module)
+}
+
+/**
+ * The bindings have their new values already. What imported them runs anew when it is next asked for, so that
+ * what it made of the old ones (a pool, a client) is made again; the module of the bindings itself stays,
+ * because code that is still running looks at it.
+ */
+function updateServer({ moduleGraph }: DevEnvironment, names: readonly string[], isOther: boolean): void {
+  const server = moduleGraph.getModuleById(`\0${SERVER_ID}`)
+  if (server && isOther) moduleGraph.invalidateModule(server)
+  else for (const importer of server?.importers ?? []) moduleGraph.invalidateModule(importer)
+  const client = moduleGraph.getModuleById(`\0${CLIENT_ID}`)
+  if (client && names.length > 0) moduleGraph.invalidateModule(client)
+}
