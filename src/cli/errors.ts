@@ -40,6 +40,7 @@ const DENIED: ReadonlySet<SecretsErrorCode> = new Set([
   'LOGIN_REFUSED',
   'TOKEN_INVALID',
   'PERMISSION_DENIED',
+  'DEVICE_REVOKED',
 ])
 
 /** A mistake in what was typed, or something it names that is not there. */

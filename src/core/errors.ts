@@ -35,6 +35,7 @@ export type SecretsErrorCode =
   | 'PERMISSION_DENIED'
   | 'MOUNT_NOT_FOUND'
   | 'NAMESPACE_NOT_FOUND'
+  | 'DEVICE_REVOKED'
   // one secret
   | 'NOT_FOUND'
   | 'DELETED'

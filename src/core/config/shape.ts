@@ -52,6 +52,8 @@ const CONFIG: Record<string, Rule> = {
   types: or(text, flag),
   manifest: or(text, flag),
   timeout: milliseconds,
+  sync: oneOf('startup', 'manual'),
+  audit: text,
 }
 const DECLARATION: Record<string, Rule> = {
   from: text,
@@ -61,7 +63,21 @@ const DECLARATION: Record<string, Rule> = {
   description: text,
   ttl: duration,
 }
-const CACHE: Record<string, Rule> = { ttl: duration, maxStale: duration, directory: text }
+const storage = rule(
+  'an unstorage storage or driver, or an object with its name as `driver`',
+  (value) =>
+    isObject(value) &&
+    (typeof value.driver === 'string' ||
+      (typeof value.getItem === 'function' && typeof value.setItem === 'function')),
+)
+const CACHE: Record<string, Rule> = {
+  ttl: duration,
+  maxStale: duration,
+  directory: text,
+  storage,
+  staleOnAuthError: flag,
+  staleWhileRevalidate: flag,
+}
 const SCAN: Record<string, Rule> = { exclude: texts }
 
 function check(value: unknown, owner: string, rules: Record<string, Rule>): SecretsError[] {
