@@ -170,36 +170,6 @@ export function settle(reads: readonly Read[], input: SettleInput): SettleOutput
 const isRevocation = (result: ReadResult): boolean =>
   result instanceof SecretsError && result.code === 'DEVICE_REVOKED'
 
-/**
- * The references behind some names: their own and those that their templates need. A name that is not declared
- * can only come from an import, so all of those are among them.
- * @returns `canonicalReference`s
- * @throws SecretsError NOT_FOUND for a name that nothing can give
- */
-export function referencesOf(config: ResolvedConfig, names: readonly string[]): ReadonlySet<string> {
-  const keys = new Set<string>()
-  const seen = new Set<string>()
-  const add = (name: string): void => {
-    const owner = ownerOf(name, (candidate) => config.secrets.has(candidate))
-    if (owner === undefined) {
-      if (config.imports.length === 0)
-        throw new SecretsError(
-          'NOT_FOUND',
-          `There is no secret ${name}.${didYouMean(name, config.secrets.keys())}`,
-        )
-      for (const reference of config.imports) keys.add(canonicalReference(reference))
-      return
-    }
-    if (seen.has(owner)) return
-    seen.add(owner)
-    const { reference, template } = config.secrets.get(owner)!
-    if (reference) keys.add(canonicalReference(reference))
-    if (template) for (const alias of aliasesOf(template)) add(alias)
-  }
-  for (const name of names) add(name)
-  return keys
-}
-
 /** Whether a value was not read from its provider just now. */
 export function isFromCache(settled: Settled): boolean {
   return settled !== undefined && !(settled instanceof SecretsError) && settled.source === 'cache'
@@ -231,4 +201,34 @@ function answerOf(read: Read, { documents, now }: SettleInput): Settled {
       `${read.reference.source} holds something that JSON cannot say.`,
     )
   }
+}
+
+/**
+ * The references behind some names: their own and those that their templates need. A name that is not declared
+ * can only come from an import, so all of those are among them.
+ * @returns `canonicalReference`s
+ * @throws SecretsError NOT_FOUND for a name that nothing can give
+ */
+export function referencesOf(config: ResolvedConfig, names: readonly string[]): ReadonlySet<string> {
+  const keys = new Set<string>()
+  const seen = new Set<string>()
+  const add = (name: string): void => {
+    const owner = ownerOf(name, (candidate) => config.secrets.has(candidate))
+    if (owner === undefined) {
+      if (config.imports.length === 0)
+        throw new SecretsError(
+          'NOT_FOUND',
+          `There is no secret ${name}.${didYouMean(name, config.secrets.keys())}`,
+        )
+      for (const reference of config.imports) keys.add(canonicalReference(reference))
+      return
+    }
+    if (seen.has(owner)) return
+    seen.add(owner)
+    const { reference, template } = config.secrets.get(owner)!
+    if (reference) keys.add(canonicalReference(reference))
+    if (template) for (const alias of aliasesOf(template)) add(alias)
+  }
+  for (const name of names) add(name)
+  return keys
 }
