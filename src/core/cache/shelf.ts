@@ -75,7 +75,9 @@ function isStorage(given: CacheStorage | CacheStorageDescription): given is Cach
 async function openDriver({ driver, ...options }: CacheStorageDescription): Promise<CacheStorage> {
   let make: (options: object) => CacheStorage
   try {
-    make = ((await import(`unstorage/drivers/${driver}`)) as { default: typeof make }).default
+    // A name that bundlers leave alone: which driver it is, only the configuration knows.
+    const path = `unstorage/drivers/${driver}`
+    make = ((await import(/* @vite-ignore */ path)) as { default: typeof make }).default
   } catch (error) {
     throw new SecretsError(
       'CONFIG_INVALID',
