@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
+import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { basename, dirname, isAbsolute, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -40,6 +40,25 @@ export async function writeAtomic(
     throw new SecretsError('FILE_UNREADABLE', `Cannot write ${path}: ${reasonOf(error)}.`)
   }
   await syncFolder(folder)
+  await sweep(folder, basename(path))
+}
+
+/** No write takes so long, in ms. */
+const ABANDONED_AFTER = 3_600_000
+
+/** Removes what writers of this file left when they were killed. It is sealed, but it adds up. */
+async function sweep(folder: string, name: string): Promise<void> {
+  try {
+    const left = (await readdir(folder)).filter(
+      (each) => each.startsWith(`.${name}.`) && each.endsWith('.tmp'),
+    )
+    for (const each of left) {
+      const file = join(folder, each)
+      if (Date.now() - (await stat(file)).mtimeMs > ABANDONED_AFTER) await rm(file, { force: true })
+    }
+  } catch {
+    // Somebody else removed it, or the folder cannot be listed: there is another write later.
+  }
 }
 
 /** Makes the rename itself last. Windows and some file systems cannot open a folder: then it is up to them. */
@@ -120,8 +139,8 @@ async function locked<T>(path: string, work: () => Promise<T>, wait: number, sta
 async function acquire(path: string, deadline: number, stale: number): Promise<() => Promise<void>> {
   // Only writers come here: a warm start reads and never pays for this import.
   const lockfile = (await import('proper-lockfile')).default
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 })
   for (;;) {
+    await mkdir(dirname(path), { recursive: true, mode: 0o700 })
     try {
       return await lockfile.lock(path, {
         realpath: false,
@@ -132,7 +151,9 @@ async function acquire(path: string, deadline: number, stale: number): Promise<(
         onCompromised: () => {},
       })
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ELOCKED' || Date.now() >= deadline) throw error
+      // ENOENT: two took over from the same dead holder, and one of them removed the other's lock.
+      const { code } = error as NodeJS.ErrnoException
+      if ((code !== 'ELOCKED' && code !== 'ENOENT') || Date.now() >= deadline) throw error
     }
     await sleep(10 + Math.random() * 40)
   }
