@@ -21,6 +21,7 @@ name the providers that can.`,
   scan: `Forms that are found, and values that are too short to be searched for: [Vite](bundlers/vite.md#the-scan). A file
 that cannot be read is reported and makes the exit code 1, or 10 where something is found: what was not looked at is not
 known to be clean.`,
+  cache: `What the cache is, and what \`rekey\` does to it: [the cache](cache.md).`,
   types: `What is written, and where: [types](configuration.md#types).`,
   doctor: `No value is shown. Every line that is not in order says what mends it.`,
 }

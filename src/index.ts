@@ -12,6 +12,8 @@ export { Secret } from './core/redact.ts'
 export type { SecretMeta, SecretSource, Snapshot } from './core/snapshot.ts'
 export type {
   CacheOptions,
+  CacheStorage,
+  CacheStorageDescription,
   CheckResult,
   Consumer,
   DocumentMetadata,

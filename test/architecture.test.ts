@@ -224,6 +224,7 @@ describe('what is rare stays rare', () => {
       'core/cache/index.ts',
       'core/config/resolve.ts',
       'core/crypto/keys.ts',
+      'core/crypto/keychain.ts',
       'core/files.ts',
       'core/log.ts',
       'core/reads.ts',

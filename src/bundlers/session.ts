@@ -83,6 +83,7 @@ export class Session {
       root: place.root,
       ...options,
       ...(mode === undefined ? {} : { mode }),
+      ...(place.dev === undefined ? {} : { dev: place.dev }),
       logger: place.logger,
     })
     this.#secrets = secrets

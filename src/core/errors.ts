@@ -36,6 +36,7 @@ export type SecretsErrorCode =
   | 'DEVICE_REVOKED'
   | 'MOUNT_NOT_FOUND'
   | 'NAMESPACE_NOT_FOUND'
+  | 'DEVICE_REVOKED'
   // one secret
   | 'NOT_FOUND'
   | 'DELETED'

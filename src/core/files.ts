@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
+import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { basename, dirname, isAbsolute, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -40,6 +40,25 @@ export async function writeAtomic(
     throw new SecretsError('FILE_UNREADABLE', `Cannot write ${path}: ${reasonOf(error)}.`)
   }
   await syncFolder(folder)
+  await sweep(folder, basename(path))
+}
+
+/** No write takes so long, in ms. */
+const ABANDONED_AFTER = 3_600_000
+
+/** Removes what writers of this file left when they were killed. It is sealed, but it adds up. */
+async function sweep(folder: string, name: string): Promise<void> {
+  try {
+    const left = (await readdir(folder)).filter(
+      (each) => each.startsWith(`.${name}.`) && each.endsWith('.tmp'),
+    )
+    for (const each of left) {
+      const file = join(folder, each)
+      if (Date.now() - (await stat(file)).mtimeMs > ABANDONED_AFTER) await rm(file, { force: true })
+    }
+  } catch {
+    // Somebody else removed it, or the folder cannot be listed: there is another write later.
+  }
 }
 
 /** Makes the rename itself last. Windows and some file systems cannot open a folder: then it is up to them. */
@@ -69,7 +88,7 @@ export async function readIfExists(path: string): Promise<Buffer | undefined> {
   }
 }
 
-/** A holder that has not touched its lock for so long (ms) is dead. */
+/** A holder that has not touched its lock for so long (ms) is dead, unless told otherwise. */
 const STALE_AFTER = 10_000
 
 /** The last one in line for each path, in this process: waiting for it needs no polling. */
@@ -79,14 +98,15 @@ const lines = new Map<string, Promise<unknown>>()
  * Runs `work` while no other process (nor another call here) runs one for the same path. The mark is
  * a folder `path.lock`; one that a killed process left behind is taken over. Not reentrant.
  * @param options.wait how long to wait for other processes, in ms; 20,000 unless told.
+ * @param options.stale how long a holder may be silent until it counts as dead, in ms, 2,000 at least; 10,000 unless told.
  * @throws SecretsError TIMEOUT when another process holds it for longer, FILE_UNREADABLE when it cannot be made.
  */
 export async function lock<T>(
   path: string,
   work: () => Promise<T>,
-  { wait = 20_000 }: { wait?: number } = {},
+  { wait = 20_000, stale = STALE_AFTER }: { wait?: number; stale?: number } = {},
 ): Promise<T> {
-  const turn = (lines.get(path) ?? Promise.resolve()).then(() => locked(path, work, wait))
+  const turn = (lines.get(path) ?? Promise.resolve()).then(() => locked(path, work, wait, stale))
   const settled = turn.then(
     () => {},
     () => {},
@@ -99,8 +119,8 @@ export async function lock<T>(
   }
 }
 
-async function locked<T>(path: string, work: () => Promise<T>, wait: number): Promise<T> {
-  const release = await acquire(path, Date.now() + wait).catch((error: unknown) => {
+async function locked<T>(path: string, work: () => Promise<T>, wait: number, stale: number): Promise<T> {
+  const release = await acquire(path, Date.now() + wait, stale).catch((error: unknown) => {
     if ((error as NodeJS.ErrnoException).code === 'ELOCKED')
       throw new SecretsError('TIMEOUT', `Another process has held ${path} for more than ${wait / 1000} s.`, {
         hint: `Wait for it, or end it. If there is none, remove the folder ${path}.lock.`,
@@ -116,22 +136,24 @@ async function locked<T>(path: string, work: () => Promise<T>, wait: number): Pr
 }
 
 /** Asks again by itself: the library's retries repeat what cannot succeed (a read-only folder) as well. */
-async function acquire(path: string, deadline: number): Promise<() => Promise<void>> {
+async function acquire(path: string, deadline: number, stale: number): Promise<() => Promise<void>> {
   // Only writers come here: a warm start reads and never pays for this import.
   const lockfile = (await import('proper-lockfile')).default
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 })
   for (;;) {
+    await mkdir(dirname(path), { recursive: true, mode: 0o700 })
     try {
       return await lockfile.lock(path, {
         realpath: false,
-        stale: STALE_AFTER,
+        stale,
         // Called from a timer when the machine slept past `stale` and another process took over. The
         // default throws there, which ends the process; files are replaced whole, so the worst that
         // can happen is that one of two changes made in that moment is lost.
         onCompromised: () => {},
       })
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ELOCKED' || Date.now() >= deadline) throw error
+      // ENOENT: two took over from the same dead holder, and one of them removed the other's lock.
+      const { code } = error as NodeJS.ErrnoException
+      if ((code !== 'ELOCKED' && code !== 'ENOENT') || Date.now() >= deadline) throw error
     }
     await sleep(10 + Math.random() * 40)
   }

@@ -1,24 +1,44 @@
-import { type CacheEntry, openCache, type SecretCache } from './cache/index.ts'
+import type { CacheControl } from './cache/control.ts'
+import { type OpenCacheOptions, openCache, type SecretCache } from './cache/index.ts'
 import { type ResolvedConfig, type ResolveOptions, resolveConfig } from './config/resolve.ts'
 import { formatAge } from './duration.ts'
 import { reasonOf } from './errors.ts'
-import type { FetchOptions } from './fetch.ts'
 import { consoleLogger, type Logger } from './log.ts'
-import { isFromCache, planReads, type Read, settle } from './reads.ts'
-import type { Snapshot } from './snapshot.ts'
-import type { ProviderContext, ReadResult } from './types.ts'
-import { userAgent } from './user-agent.ts'
+import { isFromCache, planReads } from './reads.ts'
+import {
+  fetchInTurn,
+  fetchOptions,
+  fetchRound,
+  type Loader,
+  missingOf,
+  type Refresh,
+  type Round,
+  takeRule,
+  withStale,
+} from './round.ts'
+import { changedNames, type Snapshot } from './snapshot.ts'
+import type { ProviderContext } from './types.ts'
 import { resolveValues } from './values.ts'
 import type { Watch, WatchOptions } from './watch.ts'
 
 export interface SecretsOptions extends ResolveOptions {
   /** Where warnings go. Default: the standard error. */
   logger?: Logger
+  /**
+   * Whether a dev server asks: it goes on with cached values where a login fails (`cache.staleOnAuthError`),
+   * and may start before they are renewed (`cache.staleWhileRevalidate`). Default: as the environment says.
+   */
+  dev?: boolean
+  /**
+   * With `cache.staleWhileRevalidate`: called when values that were used at once turned out to be other ones.
+   * Default: a warning with their names.
+   */
+  onRevalidated?(names: readonly string[], snapshot: Snapshot): void
 }
 
 export interface LoadOptions {
-  /** Asks the providers even where the cache is fresh. */
-  refresh?: boolean
+  /** Asks the providers even where the cache is fresh: for everything, or for these names and what their templates need. */
+  refresh?: boolean | readonly string[]
 }
 
 /** The configured secrets of one environment and profile. */
@@ -40,6 +60,8 @@ export interface Secrets {
    * @throws SecretsError CONFIG_INVALID for an interval that is none
    */
   watch(options: WatchOptions): Promise<Watch>
+  /** The cache of this environment and profile, by hand. */
+  cache(): Promise<CacheControl>
   /** Gives back sockets and timers, those of watches too. */
   close(): Promise<void>
 }
@@ -51,40 +73,57 @@ export interface Secrets {
  * @throws SecretsError when the configuration or the policy is wrong; nothing has been fetched then
  */
 export async function createSecrets(options: SecretsOptions = {}): Promise<Secrets> {
-  const { logger = consoleLogger, ...rest } = options
+  const { logger = consoleLogger, dev, onRevalidated, ...rest } = options
   const config = await resolveConfig(rest)
   let opened: SecretCache | undefined
   // Opened when the first cached value is asked for: a project without one makes no keys and hears no warning.
   const cache = (): SecretCache | undefined => {
-    if (config.cache !== false) opened ??= openCacheOf(config, logger)
+    if (config.cache !== false) opened ??= openCache(cacheOptionsOf(config, logger))
     return opened
   }
+  const loader: Loader = { config, logger, cache, dev }
   let loading: Promise<Snapshot> | undefined
   let refreshing: Promise<Snapshot> | undefined
   let latest: Snapshot | undefined
   const watches = new Set<Watch>()
-  const loadOnce = async (how: LoadHow): Promise<Snapshot> => {
-    latest = await loadSnapshot(config, cache, logger, how)
+  let behind: Promise<void> | undefined
+  const tell = (names: readonly string[]): void =>
+    logger.warn(`Changed since they were cached: ${names.join(', ')}. Start again to use the new values.`)
+  const revalidate = (used: Snapshot): void => {
+    behind ??= load({ refresh: true })
+      .then((fresh) => {
+        const names = changedNames(used, fresh)
+        if (names.length > 0) (onRevalidated ?? tell)(names, fresh)
+      })
+      .catch((error: unknown) => logger.warn(`Cached values could not be renewed. ${reasonOf(error)}`))
+      .finally(() => {
+        behind = undefined
+      })
+  }
+  const loadNow = async (how: LoadHow): Promise<Snapshot> => {
+    latest = await loadSnapshot(loader, how, revalidate)
     return latest
+  }
+  const load: Secrets['load'] = (how = {}) => {
+    if (Array.isArray(how.refresh)) return loadNow(how)
+    // A plain load may ride on a refresh; the other way round nobody would have asked the providers.
+    if (how.refresh) {
+      refreshing ??= loadNow(how).finally(() => {
+        refreshing = undefined
+      })
+      return refreshing
+    }
+    loading ??= (refreshing ?? loadNow(how)).finally(() => {
+      loading = undefined
+    })
+    return loading
   }
   const contextFor = (name: string): ProviderContext => {
     return { ...fetchOptions(config, logger).context, name, signal: AbortSignal.timeout(config.timeout) }
   }
   return {
     config,
-    load: (how = {}) => {
-      // A plain load may ride on a refresh; the other way round nobody would have asked the providers.
-      if (how.refresh) {
-        refreshing ??= loadOnce(how).finally(() => {
-          refreshing = undefined
-        })
-        return refreshing
-      }
-      loading ??= (refreshing ?? loadOnce(how)).finally(() => {
-        loading = undefined
-      })
-      return loading
-    },
+    load,
     contextFor,
     watch: async (how) => {
       const { startWatch } = await import('./watch.ts')
@@ -94,56 +133,71 @@ export async function createSecrets(options: SecretsOptions = {}): Promise<Secre
           logger,
           contextFor,
           // Not with others' calls: one that is under way may have read before the change.
-          load: (refresh, quiet) => loadSnapshot(config, cache, quiet, refresh ? { refresh } : {}),
+          load: (providers, quiet) => {
+            const refresh = providers && { refresh: { providers } }
+            return loadSnapshot({ ...loader, logger: quiet }, { ...refresh }, revalidate)
+          },
         },
         { ...(latest && { from: latest }), ...how },
       )
       watches.add(watch)
       return watch
     },
+    cache: async () => {
+      const { controlCache } = await import('./cache/control.ts')
+      return controlCache(config, cacheOptionsOf(config, logger))
+    },
     close: async () => {
       for (const watch of watches) watch.stop()
       // The work is done by now: a connection that ends badly is no reason to fail.
+      await behind
       await Promise.allSettled([...config.providers.values()].map(async (provider) => provider.close?.()))
+      await opened?.close()
     },
   }
 }
 
-/** As `LoadOptions`, or only what these providers hold. */
+/** As `LoadOptions`, or for what these providers hold. */
 interface LoadHow {
-  readonly refresh?: boolean | readonly string[]
+  readonly refresh?: Refresh
 }
 
 async function loadSnapshot(
-  config: ResolvedConfig,
-  openCache: () => SecretCache | undefined,
-  logger: Logger,
+  loader: Loader,
   how: LoadHow,
+  revalidate: (used: Snapshot) => void,
 ): Promise<Snapshot> {
-  const now = Date.now()
-  const reads = planReads(config)
-  const cache = reads.some((read) => read.cacheKey !== undefined) ? openCache() : undefined
-  const cached = await cache?.read()
-  const { refresh = false } = how
-  const isFresh = (read: Read): boolean => {
-    const entry = read.cacheKey === undefined ? undefined : cached?.get(read.cacheKey)
-    if (entry === undefined || refresh === true) return false
-    if (refresh !== false && refresh.includes(read.reference.provider)) return false
-    // From the future: the clock was set back, and nobody knows how old it is.
-    return entry.fetchedAt <= now && now - entry.fetchedAt < read.ttl
-  }
-  const missing = reads.filter((read) => !isFresh(read))
-  logger.debug(`${reads.length - missing.length} of ${reads.length} references are fresh in the cache`)
-  const documents =
-    missing.length === 0 ? new Map<string, ReadResult>() : await fetchAll(missing, config, logger)
-  const settled = settle(reads, {
-    cached,
-    documents,
-    isFresh,
-    now,
-    maxStale: config.cache ? config.cache.maxStale : 0,
+  if (loader.config.audit === undefined) return loadOnce(loader, how, revalidate)
+  const { audit } = await import('./audit.ts')
+  const action = how.refresh ? 'refresh' : 'load'
+  const snapshot = await loadOnce(loader, how, revalidate).catch(async (error: unknown) => {
+    await audit(loader.config, { action, error })
+    throw error
   })
-  if (cache && settled.changes.size > 0) await store(cache, settled.changes, logger)
+  await audit(loader.config, { action, snapshot })
+  return snapshot
+}
+
+/** @param revalidate asks again, behind a snapshot that is served now. */
+async function loadOnce(
+  loader: Loader,
+  how: LoadHow,
+  revalidate: (used: Snapshot) => void,
+): Promise<Snapshot> {
+  const { config, logger } = loader
+  const reads = planReads(config)
+  const cache = reads.some((read) => read.cacheKey !== undefined) ? loader.cache() : undefined
+  const cached = await cache?.read()
+  const round: Round = { reads, cache, cached, rule: takeRule(config, how.refresh) }
+  const missing = missingOf(round)
+  logger.debug(`${reads.length - missing.length} of ${reads.length} references are taken from the cache`)
+  // Only what others would find in the cache afterwards is worth waiting for them.
+  const isShared = missing.some((read) => read.cacheKey !== undefined)
+  const stale = isShared && !how.refresh ? withStale(loader, round, missing) : undefined
+  const settled =
+    isShared && !stale && cache?.turn
+      ? await fetchInTurn(loader, round, cache.turn)
+      : await fetchRound(loader, stale ?? round, config.timeout)
   if (settled.stale) {
     const { providers, age, count, why } = settled.stale
     logger.warn(
@@ -151,69 +205,26 @@ async function loadSnapshot(
     )
   }
   try {
-    return await resolveValues(config, settled.values)
+    const snapshot = await resolveValues(config, settled.values)
+    if (stale) revalidate(snapshot)
+    return snapshot
   } catch (error) {
     // What is wrong with a cached value may have been mended at its provider since.
     const fromCache = [...settled.values.values()].some((value) => isFromCache(value))
-    if (refresh === true || !fromCache) throw error
-    return loadSnapshot(config, openCache, logger, { refresh: true })
+    if (how.refresh === true || settled.revoked || !fromCache) throw error
+    return loadOnce(loader, { refresh: true }, revalidate)
   }
 }
 
-async function fetchAll(
-  missing: readonly Read[],
-  config: ResolvedConfig,
-  logger: Logger,
-): Promise<ReadonlyMap<string, ReadResult>> {
-  // A warm start has no use for it.
-  const { fetchDocuments } = await import('./fetch.ts')
-  return fetchDocuments(
-    missing.map((read) => read.reference),
-    fetchOptions(config, logger),
-  )
-}
-
-/** A cache that cannot be written costs speed and offline work, never the build. */
-async function store(
-  cache: SecretCache,
-  changes: ReadonlyMap<string, CacheEntry | undefined>,
-  logger: Logger,
-): Promise<void> {
-  try {
-    await cache.update((entries) => {
-      for (const [key, entry] of changes) {
-        if (entry === undefined) entries.delete(key)
-        else entries.set(key, entry)
-      }
-    })
-  } catch (error) {
-    logger.warn(`The cache was not written: ${reasonOf(error)}`)
-  }
-}
-
-function openCacheOf(config: ResolvedConfig, logger: Logger): SecretCache {
-  const directory = config.cache ? config.cache.directory : undefined
-  return openCache({
+/** The cache that belongs to a configuration. */
+function cacheOptionsOf(config: ResolvedConfig, logger: Logger): OpenCacheOptions {
+  const { directory, storage } = config.cache || {}
+  return {
     root: config.root,
     profile: config.profile,
     environment: config.environment,
-    ...(directory ? { directory } : {}),
+    directory,
+    storage,
     warn: (message) => logger.warn(message),
-  })
-}
-
-/** What every provider call is told. */
-function fetchOptions(config: ResolvedConfig, logger: Logger): FetchOptions {
-  return {
-    providers: config.providers,
-    timeout: config.timeout,
-    context: {
-      root: config.root,
-      environment: config.environment,
-      profile: config.profile,
-      concurrency: 16,
-      userAgent: userAgent(),
-      debug: (message) => logger.debug(message),
-    },
   }
 }

@@ -3,7 +3,9 @@ import type { ResolvedConfig } from './config/resolve.ts'
 import { parseDuration } from './duration.ts'
 import { SecretsError, type SecretsErrorCode } from './errors.ts'
 import { extract, type RawValue } from './extract.ts'
+import { didYouMean } from './nearest.ts'
 import { canonicalReference, documentKey } from './reference.ts'
+import { aliasesOf, ownerOf } from './template.ts'
 import type { ReadResult, Reference } from './types.ts'
 
 /** One reference to be read, once, whoever names it. */
@@ -26,6 +28,8 @@ export type Settled =
       readonly fetchedAt: number
       readonly stale: boolean
       readonly source: 'provider' | 'cache'
+      /** Unix ms; of what was lent and is never kept. */
+      readonly expiresAt?: number | undefined
     }
   | SecretsError
   | undefined
@@ -69,11 +73,14 @@ export interface SettleInput {
   readonly cached: ReadonlyMap<string, CacheEntry> | undefined
   /** By `documentKey`; only of what was asked for. */
   readonly documents: ReadonlyMap<string, ReadResult>
-  readonly isFresh: (read: Read) => boolean
+  /** Whether the cached value is taken without asking, and as what; `undefined`: it has to be asked for. */
+  readonly taken: (read: Read) => 'fresh' | 'stale' | undefined
   /** Unix ms */
   readonly now: number
   /** ms */
   readonly maxStale: number
+  /** Whether a cached value also stands in when the login is refused or has ended. */
+  readonly staleOnAuthError: boolean
 }
 
 export interface SettleOutput {
@@ -85,6 +92,8 @@ export interface SettleOutput {
   readonly stale:
     | { readonly providers: string; readonly age: number; readonly count: number; readonly why: string }
     | undefined
+  /** A place has said that this device may have nothing any more: the whole cache must go. */
+  readonly revoked: boolean
 }
 
 /**
@@ -96,6 +105,7 @@ const FORGOTTEN: ReadonlySet<SecretsErrorCode> = new Set([
   'DEVICE_REVOKED',
   'MOUNT_NOT_FOUND',
   'NAMESPACE_NOT_FOUND',
+  'DEVICE_REVOKED',
   'NOT_FOUND',
   'DELETED',
   'DESTROYED',
@@ -103,28 +113,40 @@ const FORGOTTEN: ReadonlySet<SecretsErrorCode> = new Set([
   'WRONG_TYPE',
 ])
 
+/** Nobody has said a word about the value: who asks could not be established. */
+const UNAUTHENTICATED: ReadonlySet<SecretsErrorCode> = new Set([
+  'CREDENTIALS_MISSING',
+  'LOGIN_REFUSED',
+  'TOKEN_INVALID',
+])
+
+/** Whether a cached value may take the place of this answer. */
+function mayStandIn(answer: Settled, { staleOnAuthError }: SettleInput): answer is SecretsError {
+  if (!(answer instanceof SecretsError)) return false
+  return answer.transient || (staleOnAuthError && UNAUTHENTICATED.has(answer.code))
+}
+
 /**
  * The failure policy: fresh cache, else the provider's answer, else (only when the provider could not be
- * reached) a cached value younger than `maxStale`. A refused or vanished secret is forgotten, not served.
+ * reached, or with `staleOnAuthError` would not let us in) a cached value younger than `maxStale`. A refused
+ * or vanished secret is forgotten, not served; to a revoked device nothing that has to be asked for is.
  */
 export function settle(reads: readonly Read[], input: SettleInput): SettleOutput {
   const values = new Map<string, Settled>()
   const changes = new Map<string, CacheEntry | undefined>()
   let stale: SettleOutput['stale']
   const down = new Set<string>()
+  const revoked = [...input.documents.values()].some(isRevocation)
   for (const read of reads) {
     const entry = read.cacheKey === undefined ? undefined : input.cached?.get(read.cacheKey)
-    if (entry && input.isFresh(read)) {
-      values.set(read.key, fromCache(entry, false))
+    const taken = input.taken(read)
+    if (entry && taken) {
+      values.set(read.key, fromCache(entry, taken === 'stale'))
       continue
     }
     const answer = answerOf(read, input)
-    if (
-      answer instanceof SecretsError &&
-      answer.transient &&
-      entry &&
-      input.now - entry.fetchedAt <= input.maxStale
-    ) {
+    const isUsable = entry !== undefined && !revoked && input.now - entry.fetchedAt <= input.maxStale
+    if (isUsable && mayStandIn(answer, input)) {
       values.set(read.key, fromCache(entry, true))
       const age = Math.max(input.now - entry.fetchedAt, stale?.age ?? 0)
       down.add(read.reference.provider)
@@ -135,13 +157,19 @@ export function settle(reads: readonly Read[], input: SettleInput): SettleOutput
     if (read.cacheKey === undefined) continue
     if (answer instanceof SecretsError || answer === undefined) {
       if (entry && (answer === undefined || FORGOTTEN.has(answer.code))) changes.set(read.cacheKey, undefined)
+    } else if (answer.expiresAt !== undefined) {
+      // Lent for a while: worth nothing to the next process.
+      if (entry) changes.set(read.cacheKey, undefined)
     } else {
       const { value, version, fetchedAt } = answer
       changes.set(read.cacheKey, { ...value, fetchedAt, ...(version === undefined ? {} : { version }) })
     }
   }
-  return { values, changes, stale }
+  return { values, changes, stale, revoked }
 }
+
+const isRevocation = (result: ReadResult): boolean =>
+  result instanceof SecretsError && result.code === 'DEVICE_REVOKED'
 
 /** Whether a value was not read from its provider just now. */
 export function isFromCache(settled: Settled): boolean {
@@ -164,7 +192,8 @@ function answerOf(read: Read, { documents, now }: SettleInput): Settled {
   if (result === undefined || result instanceof SecretsError) return result
   try {
     const value = extract(result, read.reference, read.owner)
-    return { value, version: result.version, fetchedAt: now, stale: false, source: 'provider' }
+    const { version, expiresAt } = result
+    return { value, version, fetchedAt: now, stale: false, source: 'provider', expiresAt }
   } catch (error) {
     if (error instanceof SecretsError) return error
     // A circle or a bigint in the object a provider gave.
@@ -173,4 +202,34 @@ function answerOf(read: Read, { documents, now }: SettleInput): Settled {
       `${read.reference.source} holds something that JSON cannot say.`,
     )
   }
+}
+
+/**
+ * The references behind some names: their own and those that their templates need. A name that is not declared
+ * can only come from an import, so all of those are among them.
+ * @returns `canonicalReference`s
+ * @throws SecretsError NOT_FOUND for a name that nothing can give
+ */
+export function referencesOf(config: ResolvedConfig, names: readonly string[]): ReadonlySet<string> {
+  const keys = new Set<string>()
+  const seen = new Set<string>()
+  const add = (name: string): void => {
+    const owner = ownerOf(name, (candidate) => config.secrets.has(candidate))
+    if (owner === undefined) {
+      if (config.imports.length === 0)
+        throw new SecretsError(
+          'NOT_FOUND',
+          `There is no secret ${name}.${didYouMean(name, config.secrets.keys())}`,
+        )
+      for (const reference of config.imports) keys.add(canonicalReference(reference))
+      return
+    }
+    if (seen.has(owner)) return
+    seen.add(owner)
+    const { reference, template } = config.secrets.get(owner)!
+    if (reference) keys.add(canonicalReference(reference))
+    if (template) for (const alias of aliasesOf(template)) add(alias)
+  }
+  for (const name of names) add(name)
+  return keys
 }

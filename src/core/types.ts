@@ -255,6 +255,25 @@ export interface SecretDeclaration {
   ttl?: Duration
 }
 
+/**
+ * Where several machines keep one cache: a storage or a driver of `unstorage`, or anything with these methods.
+ * It is given sealed text under keyed names and nothing else.
+ */
+export interface CacheStorage {
+  /** @returns the text, `null` or `undefined` where there is none, or a promise of it. */
+  getItem(key: string, options: object): unknown
+  setItem?(key: string, value: string, options: object): unknown
+  removeItem?(key: string, options: object): unknown
+  /** Gives back connections. Called at `close` only for what a description made. */
+  dispose?(): unknown
+}
+
+/** A driver of `unstorage` by name, with its options: `{ driver: 'redis', url: process.env.REDIS_URL }`. */
+export interface CacheStorageDescription {
+  readonly driver: string
+  readonly [option: string]: unknown
+}
+
 export interface CacheOptions {
   /** How long a value counts as fresh. Default `'5m'`. `Infinity`: refreshed by hand only. */
   ttl?: Duration
@@ -262,6 +281,18 @@ export interface CacheOptions {
   maxStale?: Duration
   /** Where the sealed files live. Default: the user's cache folder. Never inside the project. */
   directory?: string
+  /** Keeps the sealed cache there instead of in a file, for machines that have the project key in common. */
+  storage?: CacheStorage | CacheStorageDescription
+  /**
+   * Whether cached values younger than `maxStale` stand in when a login is refused or has ended. Default: in
+   * dev servers and in the environment `development` yes, elsewhere no.
+   */
+  staleOnAuthError?: boolean
+  /**
+   * Dev servers only: whether a value that is no longer fresh, but younger than `maxStale`, is used at once
+   * and asked for again behind it. Default `false`.
+   */
+  staleWhileRevalidate?: boolean
 }
 
 export interface ScanOptions {
@@ -313,4 +344,14 @@ export interface SecretsConfig extends ProfileOverlay {
   watch?: WatchSettings | false
   /** The deadline over all tries of one fetch, in ms. Default 15,000. */
   timeout?: number
+  /**
+   * `'manual'`: what is in the cache is used however old it is, and nobody is asked for it but by a refresh.
+   * Default `'startup'`.
+   */
+  sync?: 'startup' | 'manual'
+  /**
+   * A file, relative to the root, to which every load appends one line of JSON: who, when, which names, from
+   * where. Never a value. Default none.
+   */
+  audit?: string
 }

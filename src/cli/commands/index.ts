@@ -18,6 +18,7 @@ export const commands: CommandTable = {
   doctor: { description: 'Check the configuration and every provider', load: () => import('./doctor.ts') },
   run: { description: 'Start a program with the secrets in its environment', load: () => import('./run.ts') },
   types: { description: 'Write the TypeScript declarations of the names', load: () => import('./types.ts') },
+  cache: { description: 'Look at the cache, clear it, change its key', load: () => import('./cache.ts') },
   scan: { description: 'Search files for values that must not be there', load: () => import('./scan.ts') },
   serve: { description: 'Run a vault-env server', load: () => import('./serve.ts') },
   ...deviceCommands,

@@ -47,12 +47,14 @@ async function cacheChecks(config: ResolvedConfig): Promise<CheckResult[]> {
       root,
       profile,
       environment,
-      ...(cache.directory === undefined ? {} : { directory: cache.directory }),
+      directory: cache.directory,
+      storage: cache.storage,
       warn: (message) => warnings.push(message),
     })
     const entries = await opened.read()
     if (warnings.length > 0) return warnings.map((detail) => ({ label: 'cache', ok: false, detail }))
-    const detail = opened.file ? `${count(entries.size, 'value')} in ${opened.file}` : 'in memory only'
+    await opened.close()
+    const detail = opened.turn ? `${count(entries.size, 'value')} in ${opened.name}` : 'in memory only'
     return [{ label: 'cache', ok: true, detail }]
   } catch (error) {
     if (!(error instanceof SecretsError)) throw error

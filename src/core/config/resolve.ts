@@ -8,6 +8,8 @@ import { checkNames, checkTemplates } from '../policy.ts'
 import { PROVIDER_NAME, parseReference } from '../reference.ts'
 import { aliasesOf, orderByNeeds, ownerOf, parseTemplate, type TemplatePart } from '../template.ts'
 import type {
+  CacheStorage,
+  CacheStorageDescription,
   Consumer,
   Provider,
   ProviderDescription,
@@ -32,6 +34,19 @@ export interface DeclaredSecret {
   readonly ttl: number
 }
 
+export interface ResolvedCache {
+  /** ms */
+  readonly ttl: number
+  /** ms */
+  readonly maxStale: number
+  /** Absolute. */
+  readonly directory: string | undefined
+  readonly storage: CacheStorage | CacheStorageDescription | undefined
+  /** `undefined`: whoever loads decides. */
+  readonly staleOnAuthError: boolean | undefined
+  readonly staleWhileRevalidate: boolean
+}
+
 /** The configuration as everything behind it sees it: complete, checked, frozen. */
 export interface ResolvedConfig {
   /** Absolute; the project's own files (`.secrets/`, `.env`) are here. */
@@ -48,9 +63,7 @@ export interface ResolvedConfig {
   readonly consumer: Consumer | undefined
   readonly processEnv: boolean
   readonly replaceProcessEnv: boolean
-  readonly cache:
-    | { readonly ttl: number; readonly maxStale: number; readonly directory: string | undefined }
-    | false
+  readonly cache: ResolvedCache | false
   readonly scan: { readonly exclude: readonly string[] } | false
   readonly types: string | boolean
   readonly manifest: string | boolean
@@ -64,6 +77,9 @@ export interface ResolvedConfig {
   }
   /** ms */
   readonly timeout: number
+  readonly sync: 'startup' | 'manual'
+  /** Absolute. */
+  readonly audit: string | undefined
   /** The files that were read, from the least to the most specific. */
   readonly files: readonly string[]
   /** `providers.vault` → who said so last. */
@@ -227,6 +243,9 @@ function build(
       ttl,
       maxStale: attempt(() => parseDuration(cache.maxStale ?? '7d', 'cache.maxStale')) ?? 0,
       directory: cache.directory === undefined ? undefined : resolve(place.root, cache.directory),
+      storage: cache.storage,
+      staleOnAuthError: cache.staleOnAuthError,
+      staleWhileRevalidate: cache.staleWhileRevalidate ?? false,
     },
     scan:
       config.scan === false
@@ -236,6 +255,8 @@ function build(
     manifest: config.manifest ?? false,
     watch: attempt(() => watchSettings(config, providers)) ?? DEFAULT_WATCH,
     timeout: config.timeout ?? 15_000,
+    sync: config.sync ?? 'startup',
+    audit: config.audit === undefined ? undefined : resolve(place.root, config.audit),
   })
   throwProblems(problems, (count) => `${count} mistakes in the configuration:`)
   return resolved

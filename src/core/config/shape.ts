@@ -53,6 +53,8 @@ const CONFIG: Record<string, Rule> = {
   manifest: or(text, flag),
   watch: or(object, disabled),
   timeout: milliseconds,
+  sync: oneOf('startup', 'manual'),
+  audit: text,
 }
 const DECLARATION: Record<string, Rule> = {
   from: text,
@@ -62,7 +64,21 @@ const DECLARATION: Record<string, Rule> = {
   description: text,
   ttl: duration,
 }
-const CACHE: Record<string, Rule> = { ttl: duration, maxStale: duration, directory: text }
+const storage = rule(
+  'an unstorage storage or driver, or an object with its name as `driver`',
+  (value) =>
+    isObject(value) &&
+    (typeof value.driver === 'string' ||
+      (typeof value.getItem === 'function' && typeof value.setItem === 'function')),
+)
+const CACHE: Record<string, Rule> = {
+  ttl: duration,
+  maxStale: duration,
+  directory: text,
+  storage,
+  staleOnAuthError: flag,
+  staleWhileRevalidate: flag,
+}
 const SCAN: Record<string, Rule> = { exclude: texts }
 const WATCH: Record<string, Rule> = { interval: duration, providers: object }
 

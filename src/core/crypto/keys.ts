@@ -3,14 +3,16 @@
  * or `SECRETS_KEY`) and the device secret (in the user's folder). A copy of the project alone, or of
  * the home folder alone, opens nothing.
  */
-import { createHash, createHmac, createSecretKey, hkdfSync, type KeyObject, randomBytes } from 'node:crypto'
-import { constants, copyFileSync, linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
-import { reasonOf, SecretsError } from '../errors.ts'
+import { createHash, createHmac, createSecretKey, hkdfSync, type KeyObject, scryptSync } from 'node:crypto'
+import { join } from 'node:path'
+import { SecretsError } from '../errors.ts'
 import { configFolder } from '../files.ts'
+import { fileKey, fileKeys, ignoreFolder, KEY_BYTES, parseKey, prependKey } from './key-files.ts'
+
+export { ignoreFolder } from './key-files.ts'
 
 /** What a sealed thing is for. The number stands in its header: never reuse one. */
-export const PURPOSES = { cache: 1, local: 2, sealed: 3, baseline: 4 } as const
+export const PURPOSES = { cache: 1, local: 2, sealed: 3, baseline: 4, shared: 5 } as const
 export type Purpose = keyof typeof PURPOSES
 
 /** Which sealed thing: a key for one label opens nothing that was sealed under another. */
@@ -27,7 +29,6 @@ export interface SealKey {
   readonly id: Buffer
 }
 
-const KEY_BYTES = 32
 const MAKE_ONE = 'Make one with: openssl rand -hex 32'
 
 /** Where the project's half lives when `SECRETS_KEY` is not set. */
@@ -40,10 +41,12 @@ export function deviceKeyFile(): string {
   return join(configFolder(), 'device.key')
 }
 
-/** The project key that the environment gives; empty counts as unset, as CI gives it to forks. */
+/** Whether the environment gives the project key; empty counts as unset, as CI gives it to forks. */
 export function hasEnvironmentKey(): boolean {
-  return Boolean(process.env.SECRETS_KEY?.trim())
+  return isSet(process.env.SECRETS_KEY) || isSet(process.env.SECRETS_PASSPHRASE)
 }
+
+const isSet = (variable: string | undefined): boolean => Boolean(variable?.trim())
 
 /**
  * Both halves in one.
@@ -57,11 +60,24 @@ export function hasEnvironmentKey(): boolean {
  * damaged or cannot be read or made.
  */
 export function loadKeys(root: string, options: { create: boolean }): KeyObject | undefined {
-  const project = environmentKey() ?? fileKey(projectKeyFile(root), options.create, () => ignoreFolder(root))
-  if (!project) return undefined
-  const device = fileKey(deviceKeyFile(), options.create)
-  if (!device) return undefined
-  return createSecretKey(createHmac('sha256', project).update(device).digest())
+  return loadKeyring(root, options)[0]
+}
+
+/**
+ * As `loadKeys`, and behind it the keys that were made of earlier project keys: they open, and seal nothing
+ * any more. Empty where something is missing.
+ */
+export function loadKeyring(root: string, options: { create: boolean }): KeyObject[] {
+  const projects = projectKeys(root, options)
+  if (projects.length === 0) return []
+  const device = fileKey(deviceKeyFile(), options.create, 'keychain')
+  if (!device) return []
+  return projects.map((project) => createSecretKey(createHmac('sha256', project).update(device).digest()))
+}
+
+/** As `loadKeyring`, of the project's half alone: for what several machines open. */
+export function loadProjectKeyring(root: string, options: { create: boolean }): KeyObject[] {
+  return projectKeys(root, options).map((project) => createSecretKey(project))
 }
 
 /**
@@ -70,7 +86,7 @@ export function loadKeys(root: string, options: { create: boolean }): KeyObject 
  * @throws SecretsError KEY_MISSING when it is not set, or is no key
  */
 export function loadEnvironmentKey(): KeyObject {
-  const key = environmentKey()
+  const key = parseVariable('SECRETS_KEY')
   if (key) return createSecretKey(key)
   throw new SecretsError('KEY_MISSING', "server: 'sealed' needs SECRETS_KEY, and it is not set.", {
     hint: `${MAKE_ONE}\nThe build and the started server need the same one. Nothing takes its place.`,
@@ -83,8 +99,27 @@ export function loadEnvironmentKey(): KeyObject {
  * @throws SecretsError as `loadKeys`
  */
 export function loadProjectKey(root: string, options: { create: boolean }): KeyObject | undefined {
-  const project = environmentKey() ?? fileKey(projectKeyFile(root), options.create, () => ignoreFolder(root))
-  return project && createSecretKey(project)
+  return loadProjectKeyring(root, options)[0]
+}
+
+/** The current one first. */
+function projectKeys(root: string, { create }: { create: boolean }): Buffer[] {
+  const given = environmentKey(root, create)
+  const previous = parseVariable('SECRETS_KEY_PREVIOUS')
+  const own = given ? [given] : fileKeys(projectKeyFile(root), create, () => ignoreFolder(root))
+  return previous && own.length > 0 ? [...own, previous] : own
+}
+
+/**
+ * Makes a new project key and keeps the older ones below it, unless the environment gives the key.
+ * @returns whether there is a new one
+ * @throws SecretsError as `loadKeys`
+ */
+export function rotateProjectKey(root: string): boolean {
+  if (hasEnvironmentKey()) return false
+  const file = projectKeyFile(root)
+  if (fileKeys(file, true, () => ignoreFolder(root)).length > 0) prependKey(file)
+  return true
 }
 
 /** HKDF-SHA256 (RFC 5869): the scope's hash as salt, the purpose in the info. */
@@ -114,75 +149,48 @@ function keyed(secret: KeyObject, what: string): Buffer {
   return createHmac('sha256', secret).update(`unplugin-secrets/${what}/v1`).digest()
 }
 
-function environmentKey(): Buffer | undefined {
-  if (!hasEnvironmentKey()) return undefined
-  const key = decodeKey(process.env.SECRETS_KEY ?? '')
-  if (!key)
+function environmentKey(root: string, create: boolean): Buffer | undefined {
+  return parseVariable('SECRETS_KEY') ?? passphraseKey(root, create)
+}
+
+function parseVariable(name: 'SECRETS_KEY' | 'SECRETS_KEY_PREVIOUS'): Buffer | undefined {
+  const text = process.env[name]
+  if (!isSet(text)) return undefined
+  const key = parseKey(text ?? '')
+  if (key) return key
+  throw new SecretsError(
+    'KEY_MISSING',
+    `${name} is not a key: it must be 32 bytes, as 64 hexadecimal digits or as base64.`,
+    { hint: MAKE_ONE },
+  )
+}
+
+/** Below, guessing is cheaper than the work it is meant to cost. */
+const SHORTEST_PASSPHRASE = 12
+/** scrypt (RFC 7914) with what OWASP's password storage cheat sheet asks for first: 128 MiB, a third of a second. */
+const COST = { N: 2 ** 17, r: 8, p: 1, maxmem: 2 ** 28 }
+/** By pass phrase and salt: a process pays once. */
+const stretched = new Map<string, Buffer>()
+
+/** A pass phrase in place of a key. Its salt is made once, beside where the project's key would be. */
+function passphraseKey(root: string, create: boolean): Buffer | undefined {
+  const phrase = process.env.SECRETS_PASSPHRASE?.trim().normalize('NFC')
+  if (!phrase) return undefined
+  if (phrase.length < SHORTEST_PASSPHRASE)
     throw new SecretsError(
       'KEY_MISSING',
-      'SECRETS_KEY is not a key: it must be 32 bytes, as 64 hexadecimal digits or as base64.',
-      { hint: MAKE_ONE },
+      `SECRETS_PASSPHRASE is too short: it must have ${SHORTEST_PASSPHRASE} characters at least.`,
+      { hint: `A key needs no pass phrase. ${MAKE_ONE}` },
     )
+  const salt = fileKey(passphraseSaltFile(root), create, 'file', () => ignoreFolder(root))
+  if (!salt) return undefined
+  const name = createHash('sha256').update(phrase).update(salt).digest('hex')
+  const key = stretched.get(name) ?? scryptSync(phrase, salt, KEY_BYTES, COST)
+  stretched.set(name, key)
   return key
 }
 
-/** Nothing but 32 whole bytes is a key: stretching a pass phrase into one would hide how weak it is. */
-function decodeKey(text: string): Buffer | undefined {
-  const trimmed = text.trim()
-  if (/^[0-9a-f]{64}$/i.test(trimmed)) return Buffer.from(trimmed, 'hex')
-  if (/^[A-Za-z0-9+/_-]{43}=?$/.test(trimmed)) return Buffer.from(trimmed, 'base64')
-  return undefined
-}
-
-function fileKey(path: string, create: boolean, prepare?: () => void): Buffer | undefined {
-  try {
-    const text = readKeyFile(path)
-    if (text === undefined && !create) return undefined
-    if (text === undefined) {
-      createOnce(path, `${randomBytes(KEY_BYTES).toString('hex')}\n`)
-      prepare?.()
-    }
-    // Read back: where two processes made one at the same time, the file says whose stayed.
-    const key = decodeKey(text ?? readKeyFile(path) ?? '')
-    if (key) return key
-  } catch (error) {
-    throw new SecretsError('FILE_UNREADABLE', `Cannot read or make the key file ${path}: ${reasonOf(error)}.`)
-  }
-  throw new SecretsError('FILE_UNREADABLE', `The key file ${path} is damaged: it does not hold 32 bytes.`, {
-    hint: 'Restore it from a backup. If there is none, remove it: what was sealed with it must then be set again.',
-  })
-}
-
-function readKeyFile(path: string): string | undefined {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw error
-  }
-}
-
-/** Makes a file that is whole from its first moment, and leaves alone one that is there. */
-function createOnce(path: string, text: string): void {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
-  const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`
-  try {
-    writeFileSync(temporary, text, { flag: 'wx', mode: 0o600, flush: true })
-    try {
-      linkSync(temporary, path)
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'EEXIST') return
-      // A file system without hard links.
-      copyFileSync(temporary, path, constants.COPYFILE_EXCL)
-    }
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
-  } finally {
-    rmSync(temporary, { force: true })
-  }
-}
-
-/** What stands in `.secrets/` must not be committed, whatever the project's own ignore file says. */
-export function ignoreFolder(root: string): void {
-  createOnce(join(root, '.secrets', '.gitignore'), '*\n')
+/** 32 random bytes that are no secret, but must not be lost. */
+export function passphraseSaltFile(root: string): string {
+  return join(root, '.secrets', 'passphrase.salt')
 }

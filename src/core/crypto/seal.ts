@@ -85,6 +85,15 @@ export function open(sealed: Uint8Array, key: SealKey, label: SealLabel): Buffer
   return plain
 }
 
+/**
+ * As `open`, with the key among several that the thing was sealed with: the first one is the current one, the
+ * others are of before a rotation. @throws SecretsError as `open`
+ */
+export function openWithAny(sealed: Uint8Array, keys: readonly SealKey[], label: SealLabel): Buffer {
+  const id = Buffer.from(sealed.subarray(KEY_ID, SCOPE))
+  return open(sealed, keys.find((key) => key.id.equals(id)) ?? keys[0]!, label)
+}
+
 /** Callers know the file and put its name before the reason. */
 function broken(reason: string): SecretsError {
   return new SecretsError('SEAL_BROKEN', reason)

@@ -3,11 +3,12 @@ import {
   deriveKey,
   deviceKeyFile,
   hasEnvironmentKey,
+  loadKeyring,
   loadKeys,
   projectKeyFile,
   type SealLabel,
 } from '../../core/crypto/keys.ts'
-import { open, seal } from '../../core/crypto/seal.ts'
+import { openWithAny, seal } from '../../core/crypto/seal.ts'
 import { SecretsError } from '../../core/errors.ts'
 import { lock, readIfExists, writeAtomic } from '../../core/files.ts'
 
@@ -57,11 +58,12 @@ export class LocalStore {
     const sealed = await readIfExists(this.file)
     if (!sealed) return undefined
     // Not made here: a new key could not open what is there, and would look as if it were the old one.
-    const keys = loadKeys(this.#root, { create: false })
-    if (!keys) throw this.#wrongKey('its key is missing')
+    const halves = loadKeyring(this.#root, { create: false })
+    if (halves.length === 0) throw this.#wrongKey('its key is missing')
     let plain: Buffer
     try {
-      plain = open(sealed, deriveKey(keys, LABEL), LABEL)
+      const keys = halves.map((each) => deriveKey(each, LABEL))
+      plain = openWithAny(sealed, keys, LABEL)
     } catch (error) {
       if (!(error instanceof SecretsError)) throw error
       throw error.code === 'KEY_MISSING' ? this.#wrongKey(error.message) : this.#damaged(error.message)
