@@ -1,5 +1,6 @@
+import { inspect } from 'node:util'
 import type { RawValue } from './extract.ts'
-import { INSPECT, Secret } from './redact.ts'
+import { Secret } from './redact.ts'
 import type { Json } from './types.ts'
 
 /** Where a value came from. */
@@ -16,7 +17,7 @@ export interface SecretMeta {
   readonly version: string | undefined
   /** Unix time in ms at which the value was read from its provider. */
   readonly fetchedAt: number | undefined
-  /** Whether the value is older than its `ttl`: its provider did not answer, or was not to be asked. */
+  /** Whether the value is older than its `ttl` because the provider could not be reached. */
   readonly stale: boolean
   /** `json`: the text is a JSON document, or what a schema made of the value. */
   readonly kind: 'text' | 'json'
@@ -63,7 +64,7 @@ export class Snapshot {
     return this.names()
   }
 
-  [INSPECT](): string {
+  [inspect.custom](): string {
     return `Snapshot(${this.environment}: ${this.names().join(', ')})`
   }
 }
@@ -73,6 +74,13 @@ export interface SnapshotEntry {
   readonly meta: SecretMeta
   /** Reads a dot path of a JSON secret. */
   readonly parts?: (path: string) => RawValue | undefined
+}
+
+/** The value that code gets: text as it is, anything else out of its JSON text; `undefined` for an optional secret without one. */
+export function codeValue(snapshot: Snapshot, name: string): Json | undefined {
+  const text = snapshot.get(name)?.reveal()
+  if (text === undefined) return undefined
+  return snapshot.meta(name)?.kind === 'json' ? (JSON.parse(text) as Json) : text
 }
 
 /** The names whose value, or whose being there, differs. */
