@@ -26,6 +26,8 @@ export type Settled =
       readonly fetchedAt: number
       readonly stale: boolean
       readonly source: 'provider' | 'cache'
+      /** What is lent is never cached. */
+      readonly expiresAt?: number | undefined
     }
   | SecretsError
   | undefined
@@ -134,7 +136,7 @@ export function settle(reads: readonly Read[], input: SettleInput): SettleOutput
     if (read.cacheKey === undefined) continue
     if (answer instanceof SecretsError || answer === undefined) {
       if (entry && (answer === undefined || FORGOTTEN.has(answer.code))) changes.set(read.cacheKey, undefined)
-    } else {
+    } else if (answer.expiresAt === undefined) {
       const { value, version, fetchedAt } = answer
       changes.set(read.cacheKey, { ...value, fetchedAt, ...(version === undefined ? {} : { version }) })
     }
@@ -163,7 +165,8 @@ function answerOf(read: Read, { documents, now }: SettleInput): Settled {
   if (result === undefined || result instanceof SecretsError) return result
   try {
     const value = extract(result, read.reference, read.owner)
-    return { value, version: result.version, fetchedAt: now, stale: false, source: 'provider' }
+    const { version, expiresAt } = result
+    return { value, version, fetchedAt: now, stale: false, source: 'provider', expiresAt }
   } catch (error) {
     if (error instanceof SecretsError) return error
     // A circle or a bigint in the object a provider gave.
