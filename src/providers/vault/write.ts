@@ -90,8 +90,8 @@ export async function patchDocument(
     path: `${engine.path}/data/${path}`,
     capability: 'patch',
   }
-  // A merge goes into objects and takes nulls for removals; a field that is set is meant as it is.
-  if (Object.values(set).every((value) => value !== null && !isObject(value))) {
+  // A merge goes into objects, and takes nulls for removals, in lists too; a field that is set is meant as it is.
+  if (Object.values(set).every((value) => typeof value !== 'object')) {
     const data = { ...set, ...Object.fromEntries(unset.map((name) => [name, null])) }
     const body = { data, ...(cas === undefined ? {} : { options: { cas } }) }
     const answer = await session.patch(about.path, body, context)
