@@ -134,6 +134,19 @@ test('with a token from outside, the lease alone is given back', async () => {
   expect((await root.raw('POST', 'auth/token/lookup', { token })).status).toBe(200)
 })
 
+test('the printed policy is enough to borrow, renew and give back, and for no other role', async () => {
+  const admin = watch.withToken(url, server.token)
+  const hcl = await admin.policy!([{ path: `/${database}/creds/app`, options: {} }], watch.context())
+  const provider = watch.withToken(url, await watch.lowToken(root, hcl))
+  const lent = await borrow(provider)
+  expect(logsIn(lent)).toBe(true)
+  await role('elsewhere', '1h', '1h')
+  expect((await watch.error(provider, `/${database}/creds/elsewhere`)).code).toBe('PERMISSION_DENIED')
+  expect((await watch.error(provider, `/${database}/roles/app`)).code).toBe('PERMISSION_DENIED')
+  await provider.close!()
+  await gone(lent.value.username)
+})
+
 test('renewed while it can be, asked for anew at the end of its longest life', async () => {
   await role('short', '2s', '5s')
   const token = await watch.lowToken(
