@@ -66,8 +66,8 @@ export class Renewal {
         return this.#schedule(dueOf(this.#life))
       }
     } catch (error) {
-      if (error instanceof SecretsError && error.transient) return this.#retry(tries)
-      // Refused: it is gone, or has reached its longest life.
+      if (error instanceof SecretsError && error.transient && this.#retry(tries)) return
+      // Refused, or no time is left to ask again: it is gone, or has reached its longest life.
     }
     try {
       if (!this.#stopped) await this.#work.replace()
@@ -77,10 +77,12 @@ export class Renewal {
     }
   }
 
-  /** Until its end: after that, who needs it asks anew. */
-  #retry(tries: number): void {
+  /** Until its end: after that, who needs it asks anew. @returns whether there is time for it */
+  #retry(tries: number): boolean {
     const wait = Math.min(FIRST_RETRY * 2 ** tries, LONGEST_RETRY) * (0.5 + Math.random() / 2)
-    if (Date.now() + wait < this.#expiresAt) this.#schedule(wait, tries + 1)
+    if (Date.now() + wait >= this.#expiresAt) return false
+    this.#schedule(wait, tries + 1)
+    return true
   }
 }
 
