@@ -7,6 +7,7 @@ import type { SecretDocument } from '../src/core/types.ts'
 import type { VaultAuth } from '../src/providers/vault/index.ts'
 import { Bao } from './support/bao.ts'
 import { canary, canaryFiles } from './support/canary.ts'
+import { bundleScript, startScript } from './support/child.ts'
 import { type Postgres, startPostgres } from './support/postgres.ts'
 import { may, Watch } from './support/vault.ts'
 import { makeWorkspace } from './support/workspace.ts'
@@ -252,4 +253,64 @@ test('a certificate of PKI is posted for, with its parameters, and lives until i
     watch.context(),
   )
   expect(wrong[0]).toMatchObject({ code: 'REQUEST_REFUSED' })
+})
+
+test('a process that is told to end by a signal gives back what it was lent, and ends by that signal', async () => {
+  const script = await bundleScript(
+    place.folder,
+    `import { vault } from '../../src/providers/vault/index.ts'
+const provider = vault({ url: process.env.U, auth: { method: 'token', token: process.env.T } })
+const context = { name: 'vault', root: '.', environment: 'test', profile: undefined, signal: new AbortController().signal,
+  concurrency: 4, userAgent: 'test', debug() {} }
+provider.read([{ path: process.env.P, options: {} }], context).then(([document]) => console.log(document.value.username))
+setInterval(() => {}, 1000)`,
+  )
+  const token = await watch.lowToken(root, may(`${database}/creds/app`), may('sys/leases/revoke', 'update'))
+  const child = startScript(script, [], { U: url, T: token, P: `/${database}/creds/app` })
+  const username = await new Promise<string>((resolve) => {
+    child.stdout!.once('data', (chunk: Buffer) => resolve(chunk.toString().trim()))
+  })
+  expect(postgres.query(`select 1 from pg_roles where rolname = '${username}'`)).toBe('1')
+  const ended = new Promise((resolve) => child.once('exit', (_, signal) => resolve(signal)))
+  child.kill('SIGINT')
+  expect(await ended).toBe('SIGINT')
+  await gone(username)
+})
+
+test('in a namespace, with the namespace in the path of the data', async () => {
+  const namespace = `leases-ns-${id}`
+  const inner = await root.namespace(namespace)
+  await inner.call('POST', 'sys/mounts/db', { type: 'database' })
+  await inner.call('POST', 'db/config/main', {
+    plugin_name: 'postgresql-database-plugin',
+    connection_url: `postgresql://{{username}}:{{password}}@127.0.0.1:${postgres.port}/postgres?sslmode=disable`,
+    username: 'postgres',
+    password: postgres.password,
+    allowed_roles: ['*'],
+  })
+  const creation = [`CREATE ROLE "{{name}}" WITH LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}'`]
+  await inner.call('POST', 'db/roles/app', {
+    db_name: 'main',
+    default_ttl: '2s',
+    max_ttl: '1h',
+    creation_statements: creation,
+  })
+  await inner.policy('app', [may('db/creds/app'), may('sys/leases/renew', 'update')].join('\n'))
+  const made = await inner.approle('app', ['app'], { mount: 'approle' })
+  watch.secret(made.secretId)
+  const auth = { method: 'approle', ...made } as const
+  const provider = watch.provider({ url, namespace, namespaceScope: 'login', auth })
+  const start = watch.seen.length
+  const [document] = await provider.read(
+    [{ path: `/${namespace}/db/creds/app`, options: {} }],
+    watch.context(),
+  )
+  const lent = document as Awaited<ReturnType<typeof borrow>>
+  watch.secret(lent.value.password)
+  expect(logsIn(lent)).toBe(true)
+  await vi.waitFor(
+    () => expect(watch.seen.slice(start).join('\n')).toContain('a lease was renewed for 2 s'),
+    { timeout: 20_000, interval: 50 },
+  )
+  await provider.close!()
 })

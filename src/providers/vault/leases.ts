@@ -4,6 +4,7 @@ import type { JsonObject, ProviderContext, SecretDocument } from '../../core/typ
 import { bodyOf, errorOf } from './errors.ts'
 import { type Life, Renewal } from './renewal.ts'
 import type { Session } from './session.ts'
+import { beforeSignal } from './signals.ts'
 
 /** What an engine made for us. */
 export interface Lent extends Life {
@@ -29,6 +30,7 @@ export class Leases {
   readonly #held = new Map<string, Held>()
   readonly #asking = new Map<string, Promise<SecretDocument | undefined>>()
   readonly #asks = new Map<string, Ask>()
+  #deaf: (() => void) | undefined
 
   constructor(session: Session) {
     this.#session = session
@@ -49,6 +51,8 @@ export class Leases {
     for (const { renewal } of this.#held.values()) renewal.stop()
     this.#held.clear()
     this.#asks.clear()
+    this.#deaf?.()
+    this.#deaf = undefined
     return ids
   }
 
@@ -78,6 +82,7 @@ export class Leases {
     })
     const held: Held = { id: lent.id, value: lent.value, version: randomUUID(), renewal }
     this.#held.set(key, held)
+    this.#deaf ??= beforeSignal(() => this.#session.close(this.drop()))
     return held
   }
 
