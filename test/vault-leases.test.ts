@@ -8,6 +8,7 @@ import type { VaultAuth } from '../src/providers/vault/index.ts'
 import { Bao } from './support/bao.ts'
 import { canary, canaryFiles } from './support/canary.ts'
 import { bundleScript, startScript } from './support/child.ts'
+import { buildPackage, CliPlace } from './support/cli.ts'
 import { type Postgres, startPostgres } from './support/postgres.ts'
 import { may, Watch } from './support/vault.ts'
 import { makeWorkspace } from './support/workspace.ts'
@@ -275,6 +276,29 @@ setInterval(() => {}, 1000)`,
   child.kill('SIGINT')
   expect(await ended).toBe('SIGINT')
   await gone(username)
+})
+
+test('secrets run keeps what was lent for its program while it runs, and gives it back after', async () => {
+  const cli = new CliPlace('vault-run', await buildPackage('vault-run-package'))
+  cli.write(
+    'secrets.config.json',
+    JSON.stringify({
+      providers: { vault: { type: 'vault', url } },
+      secrets: {
+        PGUSER: `vault:/${database}/creds/app#username`,
+        PGPASSWORD: `vault:/${database}/creds/app#password`,
+      },
+    }),
+  )
+  const token = await watch.lowToken(root, may(`${database}/creds/app`), may('sys/leases/revoke', 'update'))
+  const psql = join(dirname(programs.postgres), 'psql')
+  const address = ['-h', '127.0.0.1', '-p', String(postgres.port), '-d', 'postgres']
+  const args = ['run', '--no-mask', '--', psql, ...address, '-Atc', 'select current_user']
+  const { code, stdout, stderr } = await cli.run(args, { env: { VAULT_TOKEN: token } })
+  expect([code, stderr]).toEqual([0, ''])
+  expect(stdout).toMatch(/^v-\S+\n$/)
+  await gone(stdout.trim())
+  expect(canaryFiles(cli.folder, watch.values)).toEqual([])
 })
 
 test('in a namespace, with the namespace in the path of the data', async () => {
