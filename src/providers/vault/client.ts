@@ -48,5 +48,7 @@ export function createClient(transport: Transport, url: string): VaultClient {
 
 /** Encodes each segment, so that `?`, `#`, `%` and white space are part of the name. */
 export function encodePath(path: string): string {
+  // Most have nothing to encode.
+  if (/^[\w./~-]*$/.test(path)) return path
   return path.split('/').map(encodeURIComponent).join('/')
 }

@@ -155,6 +155,7 @@ export class Session {
 
   /** The token of the login that there is or is under way, else of a new one. */
   async #token(context: ProviderContext): Promise<string> {
+    if (this.#current && !context.signal.aborted) return this.#current.token
     const shared = this.#shared ?? this.#begin(context)
     try {
       return (await beforeAbort(shared.login, context.signal, this.options.url)).token
