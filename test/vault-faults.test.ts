@@ -295,3 +295,14 @@ test('random bytes for an answer are an error, never a crash', async () => {
   expect((await watch.error(provider(url), 'app')).code).toBe('RESPONSE_MALFORMED')
   await new Promise((resolve) => server.close(resolve))
 })
+
+test('a clock that differs by a day changes neither what is waited nor how long a token lives', async () => {
+  const { url } = await listen((_, response) => {
+    const skewed = Date.now() + 86_400_000
+    response.setHeader('Date', new Date(skewed).toUTCString())
+    response.writeHead(429, { 'Retry-After': new Date(skewed + 30_000).toUTCString() }).end('{}')
+  })
+  const { retryAfter } = await watch.error(provider(url), 'app')
+  expect(retryAfter).toBeGreaterThanOrEqual(29_000)
+  expect(retryAfter).toBeLessThanOrEqual(31_000)
+})

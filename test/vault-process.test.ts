@@ -79,6 +79,18 @@ test('DEBUG=* prints nothing, and the process ends by itself', async () => {
   expect(stderr).toBe('')
 })
 
+test('timers that renew a login keep no process from its end, closed or not', async () => {
+  const root = new Bao(server)
+  await root.policy(`${mount}-read`, `path "${mount}/data/*" { capabilities = ["read"] }`)
+  const { roleId, secretId } = await root.approle('app', [`${mount}-read`], { mount: `${mount}-role` })
+  const auth = `{ method: 'approle', roleId: '${roleId}', mount: '${mount}-role' }`
+  const code = `const provider = vault({ url: ${JSON.stringify(server.url)}, mount: '${mount}', auth: ${auth} })${READ}`
+  for (const text of [code, code.replace('await provider.close()', '')]) {
+    const { stdout, stderr } = await run('timers', text, { VAULT_SECRET_ID: secretId, DEBUG: '*' })
+    expect([stdout, stderr]).toEqual(['1 undefined\n', ''])
+  }
+})
+
 test('NODE_DEBUG prints no token, no key and no value', async () => {
   const own = await startBao({ binary: server.binary, name: 'vault-process-debug', tls: true })
   const token = own.bao.options.token!

@@ -1,6 +1,9 @@
 import { randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { createServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
 import { afterAll, afterEach, beforeAll, describe, expect, inject, test, vi } from 'vitest'
-import { Bao, type OwnBao, startBao } from './support/bao.ts'
+import { Bao, certificates, type OwnBao, scratch, startBao } from './support/bao.ts'
 import { canary } from './support/canary.ts'
 import { may, Watch } from './support/vault.ts'
 
@@ -66,6 +69,25 @@ describe('other states of a server', () => {
     expect(plain.hint).toContain('https')
     const wrong = await watch.error(watch.provider({ ...options, url: url.replace('http', 'https') }), 'app')
     expect(wrong.code).toBe('TLS_FAILED')
+  })
+
+  test('a certificate for another name is refused, even of the named authority', async () => {
+    const client = certificates(scratch('vault-other-name'))
+    const { certFile, keyFile, caFile } = client
+    const stranger = createServer(
+      { cert: readFileSync(certFile), key: readFileSync(keyFile) },
+      (_, response) => {
+        response.end('{}')
+      },
+    )
+    await new Promise<void>((resolve) => stranger.listen(0, '127.0.0.2', resolve))
+    const address = `https://127.0.0.2:${(stranger.address() as AddressInfo).port}`
+    const error = await watch.error(
+      withToken(watch.secret(canary()), { url: address, tls: { caFile } }),
+      'app',
+    )
+    expect([error.code, error.hint]).toEqual(['TLS_FAILED', expect.stringContaining('another host name')])
+    await new Promise((resolve) => stranger.close(resolve))
   })
 
   test('verify: false works, warns and shows in the check', async () => {

@@ -42,7 +42,7 @@ describe('reading', () => {
       [{ path: 'app/db', options: {} }],
       context,
     )
-    expect(one).toEqual({ value: { password: b } })
+    expect(one).toEqual({ value: { password: b }, version: expect.stringMatching(/^[0-9a-f]{16}$/) })
   })
 
   test('a token that may read one path finds out the version and reads it', async () => {
@@ -180,7 +180,7 @@ describe('reading', () => {
     )
   })
 
-  test('list gives one level, folders with their slash', async () => {
+  test('list gives every document below a path', async () => {
     for (const [mount, write] of [
       [kv2, 'write2'],
       [kv1, 'write1'],
@@ -190,10 +190,12 @@ describe('reading', () => {
       const provider = withToken(server.token, { mount })
       const paths = async (path: string) =>
         (await provider.list!(path, watch.context())).map((entry) => entry.path)
-      expect((await paths('tree')).sort()).toEqual(['tree/branch/', 'tree/leaf one'])
+      expect(await paths('tree')).toEqual(['tree/branch/leaf', 'tree/leaf one'])
       expect(await paths('tree/branch/')).toEqual(['tree/branch/leaf'])
       expect(await paths('tree/nothing')).toEqual([])
-      expect(await paths('')).toContain('tree/')
+      expect(await paths('')).toContain('tree/branch/leaf')
+      const whole = (await provider.list!(`/${mount}`, watch.context())).map((entry) => entry.path)
+      expect(whole).toContain(`/${mount}/tree/branch/leaf`)
     }
     const denied = withToken(await lowToken(may(`${kv2}/data/*`)), { mount: kv2 })
     const error = watch.keep(
@@ -267,7 +269,10 @@ describe('options', () => {
     ['vault:a/b?version=x', 'positive'],
     ['vault:a/b?verson=1', 'version'],
     ['vault:a//b', 'segment'],
-    ['vault:/a', 'segment'],
+    ['vault:/a', undefined],
+    ['vault:/pki/issue/web?common_name=a.example', undefined],
+    ['vault:/a?verson%23=1', 'verson#'],
+    ['vault://a', 'segment'],
     ['vault:a/', 'segment'],
     ['vault:a/../b', 'segment'],
     ['vault:a/%2E%2E/b', 'segment'],

@@ -17,7 +17,7 @@ export interface SecretMeta {
   readonly version: string | undefined
   /** Unix time in ms at which the value was read from its provider. */
   readonly fetchedAt: number | undefined
-  /** Whether the value is older than its `ttl` because the provider could not be reached. */
+  /** Whether the value is older than its `ttl`: its provider did not answer, or was not to be asked. */
   readonly stale: boolean
   /** `json`: the text is a JSON document, or what a schema made of the value. */
   readonly kind: 'text' | 'json'

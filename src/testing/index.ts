@@ -18,6 +18,7 @@ import { inspect } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { SecretsError, type SecretsErrorCode } from '../core/errors.ts'
 import type { JsonObject, Provider, ProviderContext, ReadRequest, ReadResult } from '../core/types.ts'
+import { testHistory } from './history.ts'
 
 /** What a provider is put in front of, and how it must answer. */
 const CONDITIONS = {
@@ -97,6 +98,8 @@ export function testProvider(suite: ProviderSuite): void {
     for (const each of [...plain, ...(suite.oddPaths ?? [])]) documents.set(each, random('cnry'))
     const odd = (suite.oddValues ?? []).map((text, index) => [path(random(`odd${index}x`)), text] as const)
     for (const [each, text] of odd) documents.set(each, text)
+    /** Values that tests wrote. */
+    const written: string[] = []
     const missing = () => path(random('missingx'))
     const [first, second, third] = plain as [string, string, string]
 
@@ -270,6 +273,19 @@ export function testProvider(suite: ProviderSuite): void {
         expect(await provider.remove({ path: path(random('missingx')) }, context())).toBe(false)
       }))
 
+    testHistory({
+      using,
+      context,
+      say,
+      fresh: (prefix) => path(random(prefix)),
+      canary() {
+        const value = random('cnry')
+        written.push(value)
+        return value
+      },
+      seeded: plain,
+    })
+
     it('diagnoses without throwing', () =>
       using(async (provider) => {
         if (!provider.check) return
@@ -310,7 +326,7 @@ export function testProvider(suite: ProviderSuite): void {
 
     afterAll(() => {
       const forbidden = typeof suite.forbidden === 'function' ? suite.forbidden() : (suite.forbidden ?? [])
-      const values = [...documents.values(), ...forbidden].filter((value) => value.length >= 8)
+      const values = [...documents.values(), ...written, ...forbidden].filter((value) => value.length >= 8)
       const told = said.filter((text) => values.some((value) => text.includes(value)))
       expect(told.length, 'an error, a debug line or the provider holds a value or a credential').toBe(0)
     })

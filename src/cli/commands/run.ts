@@ -34,16 +34,15 @@ export default command({
       throw usageError('There is no program to run.', 'Write it behind --: secrets run -- npm start')
     const { loadSome, withSecrets } = await import('../context.ts')
     const only = list('only')
-    const { environment, mask } = await withSecrets(flags, async ({ config, load }) => {
+    process.exitCode = await withSecrets(flags, async ({ config, load }) => {
       const snapshot = only.length > 0 ? await loadSome(config, only) : await load()
       // An optional one may have no value.
       const names = (only.length > 0 ? only : snapshot.names()).filter((name) => snapshot.get(name))
-      return {
-        environment: environmentOf(snapshot, names),
-        mask: flags.mask ? await maskFor(snapshot, names, createPolicy(config.client)) : undefined,
-      }
+      const environment = environmentOf(snapshot, names)
+      const mask = flags.mask ? await maskFor(snapshot, names, createPolicy(config.client)) : undefined
+      // In here: what was lent for the program is kept alive while it runs, and given back after it.
+      return start(program, args, environment, mask)
     })
-    process.exitCode = await start(program, args, environment, mask)
   },
 })
 

@@ -1,9 +1,10 @@
 import { SecretsError } from '../../core/errors.ts'
 import { documentKey } from '../../core/reference.ts'
 import type { CheckResult, ProviderContext, ReadRequest } from '../../core/types.ts'
-import { readDocuments } from './documents.ts'
-import type { Engines } from './engines.ts'
+import { readDocument } from './documents.ts'
 import { bodyOf, errorOf, SEALED_HINT } from './errors.ts'
+import { forEach } from './many.ts'
+import type { Reach } from './reach.ts'
 import type { Session } from './session.ts'
 
 /** Text of the other side that is shown only when it looks like what it should be. */
@@ -13,10 +14,10 @@ const plain = (value: unknown, pattern: RegExp): string | undefined =>
 /** What `doctor` shows, in the order in which things are needed; ends where the rest could not be known. */
 export async function checkVault(
   requests: readonly ReadRequest[],
-  session: Session,
-  engines: Engines,
+  reach: Reach,
   context: ProviderContext,
 ): Promise<readonly CheckResult[]> {
+  const { session } = reach
   const { url, tls } = session.options
   const results: CheckResult[] = []
   if (url.startsWith('https:') && !tls.verify)
@@ -29,7 +30,7 @@ export async function checkVault(
   const steps: [label: string, step: () => Promise<CheckResult[]>][] = [
     ['reachable', async () => [await checkHealth(session, context)]],
     ['logged in', async () => [await checkLogin(session, context)]],
-    ['read', () => checkReads(requests, session, engines, context)],
+    ['read', () => checkReads(requests, reach, context)],
   ]
   for (const [label, step] of steps) {
     try {
@@ -75,11 +76,10 @@ async function checkLogin(session: Session, context: ProviderContext): Promise<C
 
 async function checkReads(
   requests: readonly ReadRequest[],
-  session: Session,
-  engines: Engines,
+  reach: Reach,
   context: ProviderContext,
 ): Promise<CheckResult[]> {
-  const documents = await readDocuments(requests, session, engines, context)
+  const documents = await forEach(requests, context, (request) => readDocument(request, reach, context))
   const results: CheckResult[] = []
   const mounts = new Set<string>()
   for (const [index, request] of requests.entries()) {
@@ -95,11 +95,16 @@ async function checkReads(
         hint: 'Check the path and mount.',
       })
     else {
-      const { engine } = await engines.find(request.path, label, context)
-      if (!mounts.has(engine.path))
-        results.push({ label: `mount ${engine.path}/`, ok: true, detail: `KV v${engine.version}` })
+      const { engine } = await reach.engines.find(request.path, label, context)
+      const kind = engine.version ? `KV v${engine.version}` : `engine ${engine.type}`
+      if (!mounts.has(engine.path)) results.push({ label: `mount ${engine.path}/`, ok: true, detail: kind })
       mounts.add(engine.path)
-      const detail = `${Object.keys(document.value).length} fields${document.version ? `, version ${document.version}` : ''}`
+      const { value, version, expiresAt } = document
+      const detail = [
+        `${Object.keys(value).length} fields`,
+        ...(engine.version === 2 ? [`version ${version}`] : []),
+        ...(expiresAt ? [`lent for ${Math.ceil((expiresAt - Date.now()) / 60_000)} min`] : []),
+      ].join(', ')
       results.push({ label, ok: true, detail })
     }
   }

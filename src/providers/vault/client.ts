@@ -6,6 +6,9 @@ import type { Answer, Call, Transport } from './transport.ts'
 export interface VaultClient {
   read(path: string, call: Call): Promise<Answer>
   write(path: string, body: JsonObject, call: Call): Promise<Answer>
+  /** A merge of the body (RFC 7396). */
+  patch(path: string, body: JsonObject, call: Call): Promise<Answer>
+  remove(path: string, call: Call): Promise<Answer>
 }
 
 /** What node-vault hands to its request function; `call` is passed through untouched. */
@@ -38,10 +41,14 @@ export function createClient(transport: Transport, url: string): VaultClient {
   return {
     read: (path, call) => client.read(path, { call }),
     write: (path, body, call) => client.write(path, body, { call }),
+    patch: (path, body, call) => client.update(path, body, { call }),
+    remove: (path, call) => client.delete(path, { call }),
   }
 }
 
 /** Encodes each segment, so that `?`, `#`, `%` and white space are part of the name. */
 export function encodePath(path: string): string {
+  // Most have nothing to encode.
+  if (/^[\w./~-]*$/.test(path)) return path
   return path.split('/').map(encodeURIComponent).join('/')
 }

@@ -4,10 +4,20 @@ import { bodyOf, errorOf, isMissingRoute } from './errors.ts'
 import type { Session } from './session.ts'
 import type { Answer } from './transport.ts'
 
-/** A mounted KV engine. */
+/** A mounted engine. */
 export interface Engine {
   /** Its whole path, namespaces in front where the configuration writes them so. */
   readonly path: string
+  /** Of KV; `undefined`: another engine. */
+  readonly version: 1 | 2 | undefined
+  /** `kv`, `database`, `pki`, … as far as the server tells. */
+  readonly type?: string
+  /** Random, made with the mount; known only to who may use something below it. */
+  readonly uuid?: string
+}
+
+/** A mounted KV engine. */
+export interface KvEngine extends Engine {
   readonly version: 1 | 2
 }
 
@@ -16,6 +26,9 @@ export interface Place {
   readonly engine: Engine
   readonly path: string
 }
+
+/** A path that begins with a slash is the whole one, from the root of the server; others are below `mount`. */
+export const isWhole = (path: string): boolean => path.startsWith('/')
 
 /** Types whose answers have the form of KV. */
 const KV_TYPES = new Set(['kv', 'generic', 'cubbyhole'])
@@ -42,17 +55,36 @@ export class Engines {
    */
   async find(path: string, what: string, context: ProviderContext): Promise<Place> {
     const { mount, kv } = this.#session.options
-    if (mount && kv) return { engine: { path: mount, version: kv }, path }
-    const full = [mount, path].filter(Boolean).join('/')
+    const whole = isWhole(path)
+    if (mount && kv && !whole) return { engine: { path: mount, version: kv }, path }
+    const full = whole ? path.slice(1) : [mount, path].filter(Boolean).join('/')
     const place = this.#remembered(full)
     if (place) return place
-    const key = mount || full.split('/')[0]!
+    const key = (!whole && mount) || full.split('/')[0]!
     await this.#ask(key, full, what, context)
     return (
       this.#remembered(full) ??
       // Another engine below the same first segments answered the shared question.
       ((await this.#ask(full, full, what, context)) && this.#remembered(full)) ??
       (await this.#tryBoth(path, what, context))
+    )
+  }
+
+  /**
+   * As `find`, for what only KV can do.
+   * @throws SecretsError `UNSUPPORTED` for another engine
+   */
+  async findKv(
+    path: string,
+    what: string,
+    context: ProviderContext,
+  ): Promise<Place & { readonly engine: KvEngine }> {
+    const { engine, path: below } = await this.find(path, what, context)
+    const { version } = engine
+    if (version !== undefined) return { engine: { ...engine, version }, path: below }
+    throw new SecretsError(
+      'UNSUPPORTED',
+      `Cannot ${what} at ${this.#session.options.url}: the engine at ${engine.path}/ is not KV.`,
     )
   }
 
@@ -76,15 +108,17 @@ export class Engines {
     if (answer.status === 200 && typeof data?.path === 'string') {
       const mounted = data.path.replace(/\/$/, '')
       if (full !== mounted && !full.startsWith(`${mounted}/`)) return undefined
-      if (typeof data.type === 'string' && !KV_TYPES.has(data.type))
-        throw new SecretsError(
-          'UNSUPPORTED',
-          `Cannot ${what} at ${url}: the engine at ${mounted}/ is not KV.`,
-        )
-      const { version } = (data.options ?? {}) as { version?: unknown }
-      const engine: Engine = { path: mounted, version: kv ?? (version === '2' ? 2 : 1) }
-      context.debug(`${context.name}: ${mounted}/ is KV v${engine.version}`)
-      return this.#remember(engine)
+      const { version: told } = (data.options ?? {}) as { version?: unknown }
+      const { type = 'kv', uuid } = data
+      const isKv = typeof type !== 'string' || KV_TYPES.has(type)
+      const version = isKv ? (kv ?? (told === '2' ? 2 : 1)) : undefined
+      context.debug(`${context.name}: ${mounted}/ is ${isKv ? `KV v${version}` : 'another engine'}`)
+      return this.#remember({
+        path: mounted,
+        version,
+        ...(typeof type === 'string' ? { type } : {}),
+        ...(typeof uuid === 'string' ? { uuid } : {}),
+      })
     }
     const error = errorOf(answer, { what, url, path })
     if (error.code === 'NAMESPACE_NOT_FOUND' || error.transient) throw error
@@ -98,7 +132,7 @@ export class Engines {
 
   async #tryBoth(path: string, what: string, context: ProviderContext): Promise<Place> {
     const { mount, url } = this.#session.options
-    if (!mount)
+    if (!mount || isWhole(path))
       throw new SecretsError(
         'MOUNT_NOT_FOUND',
         `Cannot ${what} at ${url}: no engine is found at the start of it.`,

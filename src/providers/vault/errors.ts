@@ -5,7 +5,10 @@ import type { Answer } from './transport.ts'
 export interface Body {
   readonly errors?: unknown
   readonly warnings?: unknown
-  readonly auth?: { readonly client_token?: unknown }
+  readonly auth?: { readonly [key: string]: unknown } | null
+  readonly lease_id?: unknown
+  readonly lease_duration?: unknown
+  readonly renewable?: unknown
   readonly data?: { readonly [key: string]: unknown } | null
 }
 
@@ -19,6 +22,11 @@ export function bodyOf(answer: Answer): Body {
 function errorText(answer: Answer): string {
   const { errors } = bodyOf(answer)
   return Array.isArray(errors) ? errors.filter((text) => typeof text === 'string').join('\n') : ''
+}
+
+/** KV v2 says so with a 400: the current version is another one. */
+export function isCasMismatch(answer: Answer): boolean {
+  return answer.status === 400 && errorText(answer).includes('did not match the current version')
 }
 
 /** 404 for a path that no engine or auth method serves. */
@@ -44,7 +52,7 @@ export interface About {
   /** The API path, not encoded, for the policy line. */
   readonly path: string
   /** The capability that the policy line has to name. Default `read`. */
-  readonly capability?: 'read' | 'list'
+  readonly capability?: 'read' | 'list' | 'create' | 'update' | 'patch' | 'delete'
   /** Added to the hint of a permission error. */
   readonly note?: string | undefined
 }
@@ -62,6 +70,12 @@ function kindOf(answer: Answer, about: About): Kind {
     case 400:
       if (/upgrading from non-versioned/i.test(text))
         return { code: 'SERVER_ERROR', why: 'the engine is still being upgraded to KV v2' }
+      if (/check-and-set parameter required/i.test(text))
+        return {
+          code: 'CONFLICT',
+          why: 'the engine wants to know which version is replaced (400)',
+          hint: 'It has cas_required: give the expected version.',
+        }
       return { code: 'REQUEST_REFUSED', why: 'the server refused the request (400)' }
     case 403:
       return {

@@ -3,6 +3,7 @@ import { SecretsError } from '../../core/errors.ts'
 import { didYouMean } from '../../core/nearest.ts'
 import type { Duration, JsonObject } from '../../core/types.ts'
 import { methodNames, methodOf, type VaultAuth } from './auth/index.ts'
+import { pickSettings } from './auth/method.ts'
 
 export interface VaultTls {
   /** PEM text of the authorities to trust, in place of Node's own. */
@@ -11,8 +12,12 @@ export interface VaultTls {
   caFile?: string | undefined
   /** PEM text of a client certificate. */
   cert?: string | undefined
+  /** The same as a file. Default: `VAULT_CLIENT_CERT`. */
+  certFile?: string | undefined
   /** PEM text of its key. */
   key?: string | undefined
+  /** The same as a file. Default: `VAULT_CLIENT_KEY`. */
+  keyFile?: string | undefined
   /** `false` trusts any server: only for a try-out, with a warning. No environment variable does this. Default `true`. */
   verify?: boolean | undefined
 }
@@ -53,7 +58,7 @@ export interface ResolvedVaultOptions {
 }
 
 const OPTIONS = ['url', 'mount', 'namespace', 'namespaceScope', 'kv', 'auth', 'tls', 'ttl']
-const TLS_OPTIONS = ['ca', 'caFile', 'cert', 'key', 'verify']
+const TLS_TEXTS = ['ca', 'caFile', 'cert', 'certFile', 'key', 'keyFile']
 
 const invalid = (message: string, hint?: string): SecretsError =>
   new SecretsError('CONFIG_INVALID', `vault: ${message}`, { hint })
@@ -121,8 +126,8 @@ function resolveAuth(given: unknown): VaultAuth {
   const { options } = methodOf(auth.method)
   checkNames(auth, ['method', ...options], 'auth.')
   checkTexts(auth, options, 'auth.')
-  if ('mount' in auth && auth.mount !== undefined) trimPath(auth.mount, 'auth.mount')
-  return auth
+  if (!('mount' in auth) || auth.mount === undefined) return auth
+  return { ...auth, mount: trimPath(auth.mount, 'auth.mount') }
 }
 
 /** @throws SecretsError `CONFIG_INVALID` */
@@ -130,11 +135,12 @@ export function resolveOptions(options: VaultOptions): ResolvedVaultOptions {
   checkNames(options, OPTIONS, '')
   checkTexts(options, ['url', 'mount', 'namespace'], '')
   const tls = options.tls ?? {}
-  checkNames(tls, TLS_OPTIONS, 'tls.')
-  checkTexts(tls, ['ca', 'caFile', 'cert', 'key'], 'tls.')
+  checkNames(tls, [...TLS_TEXTS, 'verify'], 'tls.')
+  checkTexts(tls, TLS_TEXTS, 'tls.')
   if (tls.verify !== undefined && typeof tls.verify !== 'boolean')
     throw invalid('tls.verify must be true or false.')
   if (!tls.cert !== !tls.key) throw invalid('tls.cert and tls.key only work together.')
+  if (!tls.certFile !== !tls.keyFile) throw invalid('tls.certFile and tls.keyFile only work together.')
   const { kv, namespaceScope = 'all' } = options
   if (kv !== undefined && kv !== 1 && kv !== 2) throw invalid('kv must be 1 or 2.')
   if (namespaceScope !== 'all' && namespaceScope !== 'login')
@@ -154,8 +160,12 @@ export function resolveOptions(options: VaultOptions): ResolvedVaultOptions {
 
 /** What makes the same provider again, without credentials. */
 export function settingsOf(options: ResolvedVaultOptions): JsonObject {
-  const { ca, caFile, verify } = options.tls
-  const tls = { ...(ca ? { ca } : {}), ...(caFile ? { caFile } : {}), ...(verify ? {} : { verify }) }
+  const { ca, verify } = options.tls
+  const tls = {
+    ...(ca ? { ca } : {}),
+    ...pickSettings(options.tls, 'caFile', 'certFile', 'keyFile'),
+    ...(verify ? {} : { verify }),
+  }
   return {
     url: options.url,
     mount: options.mount,

@@ -118,7 +118,6 @@ export class Transport {
         agent: mayRetry && this.#agent,
         method,
         path,
-        signal,
       })
       // Not among the options, which Node prints under NODE_DEBUG=http and net.
       request.setHeader('Accept', 'application/json')
@@ -128,22 +127,30 @@ export class Transport {
       // The server reads the header as UTF-8; Node writes one byte a character.
       if (namespace) request.setHeader('X-Vault-Namespace', Buffer.from(namespace).toString('latin1'))
       if (body !== undefined) {
-        request.setHeader('Content-Type', 'application/json')
+        const merges = method === 'PATCH'
+        request.setHeader('Content-Type', merges ? 'application/merge-patch+json' : 'application/json')
         request.setHeader('Content-Length', Buffer.byteLength(body))
       }
       const guard = setTimeout(() => {
         timedOut = true
         request.destroy()
       }, timeout)
-      const fail = (error: unknown) => {
+      // Node's own `signal` option watches the whole stream, which costs as much as the rest of a request.
+      const stop = () => void request.destroy()
+      signal.addEventListener('abort', stop, { once: true })
+      const over = () => {
         clearTimeout(guard)
+        signal.removeEventListener('abort', stop)
+      }
+      const fail = (error: unknown) => {
+        over()
         if (error instanceof SecretsError) return reject(error)
         if (timedOut) return reject(timedOutAfter(timeout, url))
         if (signal.aborted) return reject(aborted(signal, url))
         const reason = reasonOf(error)
         // The server closed an idle socket at the moment we took it; nothing was read.
         const raced = request.reusedSocket && (reason === 'ECONNRESET' || reason === 'EPIPE')
-        if (raced && mayRetry && method !== 'POST') return resolve(this.#once(outgoing, false))
+        if (raced && mayRetry && method === 'GET') return resolve(this.#once(outgoing, false))
         reject(connectionError(reason, url))
       }
       request.on('error', fail)
@@ -159,16 +166,16 @@ export class Transport {
         })
         response.on('error', fail)
         response.on('end', () => {
-          clearTimeout(guard)
+          over()
           const status = response.statusCode ?? 0
-          const { location, 'retry-after': retryAfter } = response.headers
+          const { location, 'retry-after': retryAfter, date } = response.headers
           if (REDIRECTS.has(status) && location !== undefined)
             return resolve({ answer: { status, body: undefined, retryAfter: undefined }, location })
           const parsed = parse(Buffer.concat(chunks).toString('utf8'))
           if (parsed.failed && status < 500 && status !== 429)
             return reject(malformed(url, `it is no JSON (status ${status})`))
           resolve({
-            answer: { status, body: parsed.body, retryAfter: delayOf(retryAfter) },
+            answer: { status, body: parsed.body, retryAfter: delayOf(retryAfter, date) },
             location: undefined,
           })
         })
@@ -203,10 +210,14 @@ function parse(text: string): { body: unknown; failed: boolean } {
   }
 }
 
-/** `Retry-After` is a number of seconds or a date (RFC 9110 section 10.2.3). */
-function delayOf(header: string | undefined): number | undefined {
+/**
+ * `Retry-After` is a number of seconds or a date (RFC 9110 section 10.2.3).
+ * @param date the other side's clock, which that date goes by; ours may be another
+ */
+function delayOf(header: string | undefined, date: string | undefined): number | undefined {
   if (header === undefined) return undefined
-  const ms = /^\d+$/.test(header) ? Number(header) * 1000 : Date.parse(header) - Date.now()
+  const now = Date.parse(date ?? '') || Date.now()
+  const ms = /^\d+$/.test(header) ? Number(header) * 1000 : Date.parse(header) - now
   return Number.isFinite(ms) ? Math.max(0, ms) : undefined
 }
 
@@ -218,6 +229,25 @@ function malformed(url: string, why: string): SecretsError {
 
 function timedOutAfter(timeout: number, url: string): SecretsError {
   return new SecretsError('TIMEOUT', `${url} did not answer within ${timeout / 1000} s.`)
+}
+
+/**
+ * For what outlives the caller: the work's result, unless the caller goes first.
+ * @throws SecretsError `TIMEOUT`, `ABORTED`, and what the work throws
+ */
+export async function beforeAbort<T>(work: Promise<T>, signal: AbortSignal, url: string): Promise<T> {
+  if (signal.aborted) throw aborted(signal, url)
+  let stop = () => {}
+  const gone = new Promise<never>((_, reject) => {
+    stop = () => reject(aborted(signal, url))
+    setMaxListeners(0, signal)
+    signal.addEventListener('abort', stop, { once: true })
+  })
+  try {
+    return await Promise.race([work, gone])
+  } finally {
+    signal.removeEventListener('abort', stop)
+  }
 }
 
 /** The caller's own reason where it is ours. */

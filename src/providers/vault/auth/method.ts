@@ -1,12 +1,32 @@
 import type { JsonObject } from '../../../core/types.ts'
 import type { Answer } from '../transport.ts'
 
+/** What a login gave. */
+export interface Login {
+  readonly token: string
+  /** Its life in s; 0: it never ends; `undefined`: nobody said. */
+  readonly ttl: number | undefined
+  readonly renewable: boolean
+  /** A token that this login made and that can be given back. A batch token cannot, one from outside is not ours. */
+  readonly ours: boolean
+}
+
 /** What a method may use while it logs in. */
 export interface LoginContext {
   /** For messages. */
   readonly url: string
-  /** A POST without a token, in the login's namespace. */
-  write(path: string, body: JsonObject): Promise<Answer>
+  /** The folder of the configuration: relative files are relative to it. */
+  readonly root: string
+  readonly userAgent: string
+  readonly signal: AbortSignal
+  /** Whether the connection shows a client certificate. */
+  readonly certificate: boolean
+  /** A POST in the login's namespace; `token` only to open what is wrapped in it. */
+  write(path: string, body: JsonObject, token?: string): Promise<Answer>
+  /** A GET without a token, in the login's namespace. `query` is encoded, with its `?`. */
+  read(path: string, query: string): Promise<Answer>
+  /** Makes something once in the life of the provider: what can be used a single time is kept for the next login. */
+  remember(make: () => Promise<string>): Promise<string>
 }
 
 /** One way to log in. A new one is one file here and one line in `index.ts`. */
@@ -16,10 +36,27 @@ export interface AuthMethod<Options extends { readonly method: string }> {
   /** What makes the same login again, without credentials: a built server carries it. */
   settings(options: Options): JsonObject
   /**
-   * @returns a token
    * @throws SecretsError `CREDENTIALS_MISSING`, `LOGIN_REFUSED`, or what kept the server from answering
    */
-  login(options: Options, context: LoginContext): Promise<string>
+  login(options: Options, context: LoginContext): Promise<Login>
   /** What the person can do when the server no longer knows the token. */
   readonly renewHint: string
+  /**
+   * Who makes the next token. `here` (default): this method, by itself. `person`: somebody who has to be asked, so
+   * only when one is needed, and without the deadline of the fetch that needs it. `outside`: nothing of ours.
+   */
+  readonly next?: 'here' | 'person' | 'outside'
+}
+
+/** Those of the options that are no credentials, as settings. */
+export function pickSettings<Options extends object>(
+  options: Options,
+  ...names: readonly (keyof Options & string)[]
+): JsonObject {
+  return Object.fromEntries(
+    names.flatMap((name) => {
+      const value = options[name]
+      return typeof value === 'string' && value !== '' ? [[name, value]] : []
+    }),
+  )
 }

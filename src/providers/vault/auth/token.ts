@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { reasonOf, SecretsError } from '../../../core/errors.ts'
-import type { AuthMethod } from './method.ts'
+import type { AuthMethod, Login } from './method.ts'
 
 /** A token that exists already. */
 export interface TokenAuth {
@@ -15,6 +15,7 @@ export const tokenMethod: AuthMethod<TokenAuth> = {
   options: ['token'],
   settings: () => ({}),
   renewHint: 'Log in again with `vault login` or `bao login`, or set VAULT_TOKEN to a valid token.',
+  next: 'outside',
   async login(options) {
     const { VAULT_TOKEN, BAO_TOKEN } = process.env
     if (options.token) return usable(options.token, 'auth.token')
@@ -41,8 +42,8 @@ async function readToken(name: string): Promise<string> {
 }
 
 /** Node refuses other characters in a header, with an error that is ours to word. */
-function usable(token: string, origin: string): string {
-  if (/^[\x21-\x7e]+$/.test(token)) return token
+function usable(token: string, origin: string): Login {
+  if (/^[\x21-\x7e]+$/.test(token)) return { token, ttl: undefined, renewable: true, ours: false }
   throw new SecretsError('CREDENTIALS_MISSING', `What stands in ${origin} is not a token.`, {
     hint: 'A token is one word of printable ASCII characters.',
   })
