@@ -12,10 +12,23 @@ export interface Agents {
 }
 
 export function createAgents(maxSockets: number): Agents {
-  return {
-    httpAgent: new HttpAgent({ keepAlive: true, maxSockets }),
-    httpsAgent: new HttpsAgent({ keepAlive: true, maxSockets }),
+  const options = { keepAlive: true, maxSockets }
+  return { httpAgent: quiet(new HttpAgent(options)), httpsAgent: quiet(new HttpsAgent(options)) }
+}
+
+/** What Node calls on an agent for each request; its types leave it out. */
+interface Adding {
+  addRequest(request: unknown, options: object, ...more: unknown[]): void
+}
+
+/** Node prints an agent's options with `NODE_DEBUG=http`, the headers of the request that opens a socket among them. */
+function quiet<T extends HttpAgent>(agent: T): T {
+  const adding = agent as unknown as Adding
+  const add = adding.addRequest
+  adding.addRequest = (request, { ...options }, ...more) => {
+    add.call(agent, request, Object.assign(options, { headers: undefined, auth: undefined }), ...more)
   }
+  return agent
 }
 
 export interface Opened {

@@ -9,7 +9,7 @@ import type {
 } from '../../core/types.ts'
 import { throwIfAborted } from '../aborted.ts'
 import { checkOptions } from '../options.ts'
-import type { LocalEntry, LocalStore, LocalValue } from './store.ts'
+import type { LocalContent, LocalEntry, LocalStore, LocalValue } from './store.ts'
 
 export interface LocalOptions {
   /** The sealed file, relative to the configuration. Default `.secrets/local.vault`. */
@@ -59,11 +59,19 @@ export function local(options: LocalOptions = {}): Provider {
       const entries = content?.entries ?? new Map<string, LocalEntry>()
       return requests.map(({ path }): ReadResult => {
         if (path === ALL) {
-          const version = content && stamp({ version: content.revision, updatedAt: content.updatedAt })
-          return { value: allValues(entries, context.environment), version }
+          return { value: allValues(entries, context.environment), version: wholeStamp(content) }
         }
         const found = valueIn(entries.get(path), context.environment)
         return found && { value: found.value, version: stamp(found) }
+      })
+    },
+
+    async versions(requests, context) {
+      const content = await (await store(context)).read()
+      return requests.map(({ path }) => {
+        if (path === ALL) return wholeStamp(content)
+        const found = valueIn(content?.entries.get(path), context.environment)
+        return found && stamp(found)
       })
     },
 
@@ -147,6 +155,11 @@ function wrongName(path: string): string {
 /** The revision alone starts anew when somebody removes the file; equal stamps must mean equal content. */
 function stamp({ version, updatedAt }: Omit<LocalValue, 'value'>): string {
   return `${version}-${updatedAt.toString(36)}`
+}
+
+/** Of everything together. */
+function wholeStamp(content: LocalContent | undefined): string | undefined {
+  return content && stamp({ version: content.revision, updatedAt: content.updatedAt })
 }
 
 function valueIn(entry: LocalEntry | undefined, environment: string): LocalValue | undefined {
