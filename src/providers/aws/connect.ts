@@ -66,13 +66,15 @@ export async function connect(
       secretAccessKey: auth.secretAccessKey!,
       ...(auth.sessionToken && { sessionToken: auth.sessionToken }),
     }
-  } else if (auth.method === 'profile') {
-    // The default chain would go on to another identity when the profile is not there.
-    const { fromIni } = await import('@aws-sdk/credential-providers')
-    config.credentials = fromIni({ profile: auth.profile, ignoreCache: fresh })
-  } else if (fresh) {
-    const { fromNodeProviderChain } = await import('@aws-sdk/credential-providers')
-    config.credentials = fromNodeProviderChain({ ignoreCache: true })
+  } else {
+    const { fromIni, fromNodeProviderChain } = await import('@aws-sdk/credential-providers')
+    // The clients of STS and SSO send tokens too, so they get the same quiet agents.
+    const shared = { ignoreCache: fresh, clientConfig: { requestHandler: agents } }
+    config.credentials =
+      auth.method === 'profile'
+        ? // The default chain would go on to another identity when the profile is not there.
+          fromIni({ ...shared, profile: auth.profile })
+        : fromNodeProviderChain(shared)
   }
   const api = withoutNodeWarning(() => new SecretsManager(config))
   return { api, region: await resolveRegion(api, context, auth) }
