@@ -83,7 +83,7 @@ export function local(options: LocalOptions = {}): Provider {
         .flatMap(([name, entry]) => listed(name, entry))
     },
 
-    async write({ path, environment, value }, context) {
+    async write({ path, environment, value, expected }, context) {
       if (!NAME.test(path)) throw new SecretsError('REFERENCE_INVALID', wrongName(path))
       if (value instanceof Uint8Array)
         throw new SecretsError(
@@ -94,6 +94,13 @@ export function local(options: LocalOptions = {}): Provider {
       let version: string | undefined
       await (await store(context)).update((entries, written) => {
         const entry = entries.get(path)
+        const before = environment === undefined ? entry?.shared : own(entry?.environments, environment)
+        if (expected !== undefined && (before ? stamp(before) : null) !== expected)
+          throw new SecretsError(
+            'CONFLICT',
+            `Cannot write ${context.name}:${path}: its current version is another one.`,
+            { hint: 'Somebody else has written it. Look at the value there before writing again.' },
+          )
         const next: LocalValue = { value: text, ...written }
         version = stamp(next)
         const changed: LocalEntry =
