@@ -21,6 +21,28 @@ name the providers that can.`,
   scan: `Forms that are found, and values that are too short to be searched for: [Vite](bundlers/vite.md#the-scan). A file
 that cannot be read is reported and makes the exit code 1, or 10 where something is found: what was not looked at is not
 known to be clean.`,
+  versions: `Vault KV v2 and AWS keep versions; a local value has none. The error for a place that keeps none names those that do.`,
+  rollback: `It is about the whole document, so every name that is read from it goes back. Without a terminal it needs \`--yes\`.`,
+  diff: `A word with a dot or a slash in it, or that is the name of a file, is a .env file; any other one is an environment. The
+shell's own variables take no part. Names that only the second side has are added (\`+\`), only the first removed (\`-\`),
+others changed (\`~\`).`,
+  pull: `The values come from the providers, not from variables of the shell. Every value is written in a way that dotenv reads
+back as the same text; one that no .env file can hold is an error that names it. The file has mode 0600, and there is a
+warning when git does not ignore it. Without a terminal, replacing a file that differs needs \`--yes\`.`,
+  push: `A name that is read from a field changes that field only; a name that the configuration does not know goes to the local
+vault. Nothing is removed that the file does not have. A value that somebody else has written since it was compared is a
+\`CONFLICT\` and stays theirs. Without a terminal it needs \`--yes\`.`,
+  inject: `Only \`{{vault:…}}\` is filled; braces of other template languages stay. Nothing is written when a name is missing.`,
+  template: `What is there is never changed: an existing document gets the keys that it lacks. A value that begins with
+\`REPLACE_WITH\` fails every build and every \`get\`.`,
+  migrate: `A failure at any step leaves the source as it was: the target is written only where nothing is, read back and compared,
+and taken away again when it is not the same. Versions and metadata stay behind. Without a terminal it needs \`--yes\`.`,
+  'move-to-local': `The value is the last one known, from the cache too. The reference is changed in the configuration where it is a
+plain text of its own; otherwise a warning says what to write.`,
+  policy: `HCL for Vault, JSON for IAM: [vault](providers/vault.md), [aws](providers/aws.md).`,
+  use: `\`--profile\` and \`SECRETS_PROFILE\` come before it, the configuration's own \`profile\` after it.`,
+  config: `Providers are shown by type and location. A setting of a profile has the profile for its origin.`,
+  completion: `Everything is in the script: a key press starts no process.`,
   types: `What is written, and where: [types](configuration.md#types).`,
   doctor: `No value is shown. Every line that is not in order says what mends it.`,
 }
