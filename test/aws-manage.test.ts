@@ -191,6 +191,8 @@ describe('history and rollback', () => {
     expect(of(ids[0]!)).toMatchObject({ state: 'previous', labels: [], createdAt: expect.any(Number) })
     expect(await provider.rollback({ path, version: 'AWSPREVIOUS' }, context)).toEqual({ version: ids[1] })
     expect(await contentAt(provider, path)).toBe(texts[1])
+    const many = await provider.read([ask(path), ask(`${run}/none`)], context)
+    expect(many).toEqual([{ value: texts[1], version: ids[1] }, undefined])
     expect(await contentAt(provider, path, { stage: 'AWSPREVIOUS' })).toBe(texts[2])
     // One without a stage.
     expect(await provider.rollback({ path, version: ids[0]! }, context)).toEqual({ version: ids[0] })

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { rmSync } from 'node:fs'
 import { SecretsManager } from '@aws-sdk/client-secrets-manager'
 import { afterAll, beforeAll, describe, expect, inject, it, vi } from 'vitest'
 import { canary, canaryFiles } from './support/canary.ts'
@@ -210,6 +211,6 @@ describe('push', () => {
     const refused = await act(...push, '--yes')
     expect(refused.code).toBe(1)
     expect(refused.stderr).toContain('FROM_CI comes from env:FROM_CI')
-    place.write('../project-values.env', '')
+    rmSync(file)
   })
 })
