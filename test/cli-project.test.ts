@@ -87,7 +87,7 @@ describe('.env text', () => {
   it('refuses what none can hold, by name', () => {
     const impossible = new Map([
       ['GOOD', 'x'],
-      ['BAD', `'"\`\\n`],
+      ['BAD', `a'b"c\`d # \ne`],
       ['NO NAME', 'x'],
     ])
     expect(() => envText(impossible)).toThrow('A .env file cannot hold BAD, NO NAME as it is.')

@@ -10,23 +10,20 @@ export async function readEnvFile(file: string): Promise<ReadonlyMap<string, str
   return new Map(Object.entries(parse(content)))
 }
 
-/** Lines behind it that a badly closed value would swallow. */
-const BEHIND = `A="a"\nB='b'\nC=\`c\`\nD=d # d`
-
 /**
  * One line (or several) that dotenv reads as exactly this value, and leaves what follows alone. Each way of
  * quoting is tried with dotenv itself, because it has no escapes that hold everywhere.
  */
 function lineFor(name: string, value: string): string | undefined {
   const escaped = value.replaceAll('\r', '\\r').replaceAll('\n', '\\n')
-  const ways = [value, `'${value}'`, `"${value}"`, `\`${value}\``, `"${escaped}"`, `'${escaped}'`]
+  const ways = [value, `'${value}'`, `"${value}"`, `\`${value}\``, `"${escaped}"`]
+  // Quotes that a badly closed value would take for its own end.
+  const behind = { [`${name}.1`]: "'", [`${name}.2`]: '"', [`${name}.3`]: '`' }
+  const lines = Object.entries(behind).map(([key, quote]) => `${key}=${quote}${quote}\n`)
+  const expected = JSON.stringify([[name, value], ...Object.keys(behind).map((key) => [key, ''])])
   return ways
     .map((way) => `${name}=${way}`)
-    .find((line) => {
-      const read = parse(`${line}\n${BEHIND}`)
-      const behind = ['A', 'B', 'C', 'D'].every((key) => key === name || read[key] === key.toLowerCase())
-      return read[name] === value && behind && Object.keys(read).length === (name in parse(BEHIND) ? 4 : 5)
-    })
+    .find((line) => JSON.stringify(Object.entries(parse(`${line}\n${lines.join('')}`))) === expected)
 }
 
 /**
