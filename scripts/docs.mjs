@@ -7,20 +7,6 @@ const file = join(root, 'docs/commands.md')
 
 /** What a definition does not say, by command. */
 const NOTES = {
-  run: `What the program prints is masked: a value becomes \`[secret NAME]\`, also as a JSON string has it, in base64, and
-wherever the output is cut into pieces. Values that browsers may see anyway, those of the \`client\` list, are not masked,
-and neither are values shorter than 4 characters; of JSON secrets the document and the texts in it are. The program gets a
-pipe in place of the terminal then; \`--no-mask\` gives it the terminal.
-
-A variable that is set keeps its value with \`processEnv: true\`, which is the default. Signals are handed on, and the exit
-code is the program's, or 128 and the number of the signal that ended it.`,
-  set: `A value that is given as an argument stands in the history of your shell; leave it out to be asked without echo, or
-pipe it in. One line end at its end is dropped. Templates, and names from places that cannot be written to, are errors that
-name the providers that can.`,
-  get: `With \`--reveal\` the output is the value and nothing else, without a line end unless it goes to a terminal.`,
-  scan: `Forms that are found, and values that are too short to be searched for: [Vite](bundlers/vite.md#the-scan). A file
-that cannot be read is reported and makes the exit code 1, or 10 where something is found: what was not looked at is not
-known to be clean.`,
   versions: `Vault KV v2 and AWS keep versions; a local value has none. The error for a place that keeps none names those that do.`,
   rollback: `It is about the whole document, so every name that is read from it goes back. Without a terminal it needs \`--yes\`.`,
   diff: `A word with a dot or a slash in it, or that is the name of a file, is a .env file; any other one is an environment. The
@@ -43,6 +29,20 @@ plain text of its own; otherwise a warning says what to write.`,
   use: `\`--profile\` and \`SECRETS_PROFILE\` come before it, the configuration's own \`profile\` after it.`,
   config: `Providers are shown by type and location. A setting of a profile has the profile for its origin.`,
   completion: `Everything is in the script: a key press starts no process.`,
+  run: `What the program prints is masked: a value becomes \`[secret NAME]\`, also as a JSON string has it, in base64, and
+wherever the output is cut into pieces. Values that browsers may see anyway, those of the \`client\` list, are not masked,
+and neither are values shorter than 4 characters; of JSON secrets the document and the texts in it are. The program gets a
+pipe in place of the terminal then; \`--no-mask\` gives it the terminal.
+
+A variable that is set keeps its value with \`processEnv: true\`, which is the default. Signals are handed on, and the exit
+code is the program's, or 128 and the number of the signal that ended it.`,
+  set: `A value that is given as an argument stands in the history of your shell; leave it out to be asked without echo, or
+pipe it in. One line end at its end is dropped. Templates, and names from places that cannot be written to, are errors that
+name the providers that can.`,
+  get: `With \`--reveal\` the output is the value and nothing else, without a line end unless it goes to a terminal.`,
+  scan: `Forms that are found, and values that are too short to be searched for: [Vite](bundlers/vite.md#the-scan). A file
+that cannot be read is reported and makes the exit code 1, or 10 where something is found: what was not looked at is not
+known to be clean.`,
   types: `What is written, and where: [types](configuration.md#types).`,
   doctor: `No value is shown. Every line that is not in order says what mends it.`,
 }
