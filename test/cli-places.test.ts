@@ -2,7 +2,11 @@ import { randomBytes } from 'node:crypto'
 import { rmSync } from 'node:fs'
 import { SecretsManager } from '@aws-sdk/client-secrets-manager'
 import { afterAll, beforeAll, describe, expect, inject, it, vi } from 'vitest'
-import { canary, canaryFiles } from './support/canary.ts'
+import { copyDocument, readSource } from '../src/cli/migrate.ts'
+import type { Provider } from '../src/core/types.ts'
+import { aws } from '../src/providers/aws/index.ts'
+import { contextFor, front, Heard } from './support/aws.ts'
+import { canariesIn, canary, canaryFiles } from './support/canary.ts'
 import { buildPackage, CliPlace } from './support/cli.ts'
 
 /** Documents of this run: the server is shared. */
@@ -13,7 +17,7 @@ const login = { AWS_ACCESS_KEY_ID: 'AKIAtest', AWS_SECRET_ACCESS_KEY: 'test' }
 let place: CliPlace
 const credentials = { accessKeyId: 'AKIAtest', secretAccessKey: 'test' }
 vi.stubEnv('AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED', 'true')
-const admin = new SecretsManager({ region, endpoint, credentials })
+const admin = new SecretsManager({ region, endpoint, credentials: { ...credentials } })
 
 const secret = () => place.secret(canary())
 const act = (...args: string[]) => place.run(args, { env: login })
@@ -172,6 +176,38 @@ describe('migrate', () => {
     // And the way back, under another name.
     expect((await act('migrate', 'local:ARRIVED', `aws:${run}/back`, '--yes')).code).toBe(0)
     expect(await stored('back')).toBe(value)
+  })
+
+  it('takes a copy away that does not read back the same, and leaves the source', async () => {
+    const value = secret()
+    const [from, to] = [`${run}/whole-source`, `${run}/copy`]
+    await admin.createSecret({ Name: from, SecretString: value })
+    const server = await front(endpoint, ({ action, body }, response) => {
+      if (action !== 'GetSecretValue' || body.SecretId !== to || server.count('CreateSecret') === 0)
+        return false
+      response.end(JSON.stringify({ Name: to, SecretString: `${value} `, VersionId: 'v' }))
+      return true
+    })
+    const auth = { method: 'keys', ...credentials } as const
+    const provider = aws({ region, endpoint: server.url, auth })
+    const heard = new Heard()
+    const at = (path: string) => ({
+      provider: provider as Required<Provider>,
+      reference: { provider: 'aws', path, options: {}, field: undefined, source: `aws:${path}` },
+    })
+    const context = () => contextFor(heard)
+    const document = await readSource(at(from), at(to), context)
+    const error = await copyDocument(document, at(to), context).catch((reason: unknown) => reason)
+    heard.add(error)
+    expect(error).toMatchObject({
+      code: 'RESPONSE_MALFORMED',
+      hint: expect.stringContaining('the copy was removed'),
+    })
+    await provider.close!()
+    await server.close()
+    expect(await stored('whole-source')).toBe(value)
+    await expect(stored('copy')).rejects.toThrow(/deleted/)
+    expect(canariesIn(heard.text, place.values)).toEqual([])
   })
 
   it('refuses what is no document, what is missing, and what cannot be written', async () => {

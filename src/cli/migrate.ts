@@ -68,11 +68,13 @@ async function read(
   return document
 }
 
-/** Some places hold fields where others hold the JSON text of them. */
+/** Some places hold fields where others hold the JSON text of them, and a plain text as the field `value`. */
 function isSame(before: SecretDocument['value'], after: SecretDocument['value']): boolean {
   if (typeof before === 'string' && typeof after === 'string') return before === after
   if (before instanceof Uint8Array || after instanceof Uint8Array)
     return before instanceof Uint8Array && after instanceof Uint8Array && Buffer.compare(before, after) === 0
+  if (typeof before === 'string' && fieldsOf(before) === undefined)
+    return isDeepStrictEqual(fieldsOf(after), { value: before })
   const fields = [fieldsOf(before), fieldsOf(after)]
   return fields[0] !== undefined && isDeepStrictEqual(fields[0], fields[1])
 }
