@@ -4,8 +4,9 @@ import { SecretsManager } from '@aws-sdk/client-secrets-manager'
 import { afterAll, beforeAll, describe, expect, inject, it, vi } from 'vitest'
 import { copyDocument, readSource } from '../src/cli/migrate.ts'
 import type { Provider } from '../src/core/types.ts'
-import { aws } from '../src/providers/aws/index.ts'
+import { aws, local, vault } from '../src/providers/index.ts'
 import { contextFor, front, Heard } from './support/aws.ts'
+import { Bao } from './support/bao.ts'
 import { canariesIn, canary, canaryFiles } from './support/canary.ts'
 import { buildPackage, CliPlace } from './support/cli.ts'
 
@@ -29,6 +30,11 @@ async function stored(path: string, field?: string): Promise<string | undefined>
   return field === undefined ? SecretString : JSON.parse(SecretString!)[field]
 }
 const set = (name: string, value: string) => place.run(['set', name], { env: login, input: value })
+
+const placeAt = (name: string, provider: Provider, path: string) => ({
+  provider: provider as Required<Provider>,
+  reference: { provider: name, path, options: {}, field: undefined, source: `${name}:${path}` },
+})
 
 beforeAll(async () => {
   place = new CliPlace('cli-places', await buildPackage('cli-places-package'))
@@ -178,6 +184,33 @@ describe('migrate', () => {
     expect(await stored('back')).toBe(value)
   })
 
+  it('from OpenBao to AWS to the local vault, fields and texts stay what they are', async () => {
+    const { bao } = inject('servers')
+    const heard = new Heard()
+    const providers = {
+      vault: vault({ url: bao.url, mount: 'secret', auth: { method: 'token', token: bao.token } }),
+      aws: aws({ region, endpoint, auth: { method: 'keys', ...credentials } }),
+      local: local({ file: '.secrets/other.vault' }),
+    }
+    const context = (name: string) => contextFor(heard, { name, root: place.root })
+    const fields = { user: secret(), password: secret(), port: '5432' }
+    const text = secret()
+    const root = (name: keyof typeof providers, path: string) => placeAt(name, providers[name], path)
+    await new Bao(bao).write2('secret', `${run}/db`, fields)
+    await providers.local.write!({ path: 'TEXT', value: text }, context('local'))
+    const way = async (...ends: ReturnType<typeof placeAt>[]) => {
+      for (const [index, end] of ends.entries())
+        if (index > 0) await copyDocument(await readSource(ends[index - 1]!, end, context), end, context)
+    }
+    await way(root('vault', `${run}/db`), root('aws', `${run}/there`), root('local', 'BACK'))
+    const [back] = await providers.local.read([{ path: 'BACK', options: {} }], context('local'))
+    expect(JSON.parse(String((back as { value: string }).value))).toEqual(fields)
+    await way(root('local', 'TEXT'), root('aws', `${run}/text`))
+    expect(await stored('text')).toBe(text)
+    for (const provider of Object.values(providers)) await provider.close?.()
+    expect(canariesIn(heard.text, place.values)).toEqual([])
+  })
+
   it('takes a copy away that does not read back the same, and leaves the source', async () => {
     const value = secret()
     const [from, to] = [`${run}/whole-source`, `${run}/copy`]
@@ -191,10 +224,7 @@ describe('migrate', () => {
     const auth = { method: 'keys', ...credentials } as const
     const provider = aws({ region, endpoint: server.url, auth })
     const heard = new Heard()
-    const at = (path: string) => ({
-      provider: provider as Required<Provider>,
-      reference: { provider: 'aws', path, options: {}, field: undefined, source: `aws:${path}` },
-    })
+    const at = (path: string) => placeAt('aws', provider, path)
     const context = () => contextFor(heard)
     const document = await readSource(at(from), at(to), context)
     const error = await copyDocument(document, at(to), context).catch((reason: unknown) => reason)

@@ -244,6 +244,33 @@ describe('move-to-local', () => {
   })
 })
 
+describe('in a project without anything', () => {
+  it('every command ends with a word and no stack', async () => {
+    const bare = new CliPlace('cli-bare', join(place.folder, '..', 'cli-project-package'))
+    const lines: [string[], number][] = [
+      [['policy', 'vault'], 3],
+      [['policy', 'local'], 1],
+      [['versions', 'A'], 1],
+      [['rollback', 'A', '--yes'], 1],
+      [['diff', 'development', 'production'], 0],
+      [['diff', 'development', '.env'], 3],
+      [['pull', '--yes'], 3],
+      [['push', '--yes'], 3],
+      [['inject', 'none'], 3],
+      [['template', 'A'], 0],
+      [['migrate', 'local:B', 'local:C', '--yes'], 3],
+      [['move-to-local', 'B'], 3],
+      [['use', 'staging'], 3],
+      [['config'], 0],
+    ]
+    for (const [args, code] of lines) {
+      const run = await bare.run(args)
+      expect([args, run.code, run.stderr]).toEqual([args, code, expect.not.stringMatching(/^\s+at /m)])
+      if (code > 0) expect(run.stderr).toMatch(/^error: \S/)
+    }
+  })
+})
+
 describe('completion', () => {
   it('completes commands and flags in a real bash', async () => {
     const { stdout: script } = await place.run(['completion', 'bash'])
