@@ -7,6 +7,28 @@ const file = join(root, 'docs/commands.md')
 
 /** What a definition does not say, by command. */
 const NOTES = {
+  versions: `Vault KV v2 and AWS keep versions; a local value has none. The error for a place that keeps none names those that do.`,
+  rollback: `It is about the whole document, so every name that is read from it goes back. Without a terminal it needs \`--yes\`.`,
+  diff: `A word with a dot or a slash in it, or that is the name of a file, is a .env file; any other one is an environment. The
+shell's own variables take no part. Names that only the second side has are added (\`+\`), only the first removed (\`-\`),
+others changed (\`~\`).`,
+  pull: `The values come from the providers, not from variables of the shell. Every value is written in a way that dotenv reads
+back as the same text; one that no .env file can hold is an error that names it. The file has mode 0600, and there is a
+warning when git does not ignore it. Without a terminal, replacing a file that differs needs \`--yes\`.`,
+  push: `A name that is read from a field changes that field only; a name that the configuration does not know goes to the local
+vault. Nothing is removed that the file does not have. A value that somebody else has written since it was compared is a
+\`CONFLICT\` and stays theirs. Without a terminal it needs \`--yes\`.`,
+  inject: `Only \`{{vault:…}}\` is filled; braces of other template languages stay. Nothing is written when a name is missing.`,
+  template: `What is there is never changed: an existing document gets the keys that it lacks. A value that begins with
+\`REPLACE_WITH\` fails every build and every \`get\`.`,
+  migrate: `A failure at any step leaves the source as it was: the target is written only where nothing is, read back and compared,
+and taken away again when it is not the same. Versions and metadata stay behind. Without a terminal it needs \`--yes\`.`,
+  'move-to-local': `The value is the last one known, from the cache too. The reference is changed in the configuration where it is a
+plain text of its own; otherwise a warning says what to write.`,
+  policy: `HCL for Vault, JSON for IAM: [vault](providers/vault.md), [aws](providers/aws.md).`,
+  use: `\`--profile\` and \`SECRETS_PROFILE\` come before it, the configuration's own \`profile\` after it.`,
+  config: `Providers are shown by type and location. A setting of a profile has the profile for its origin.`,
+  completion: `Everything is in the script: a key press starts no process.`,
   run: `What the program prints is masked: a value becomes \`[secret NAME]\`, also as a JSON string has it, in base64, and
 wherever the output is cut into pieces. Values that browsers may see anyway, those of the \`client\` list, are not masked,
 and neither are values shorter than 4 characters; of JSON secrets the document and the texts in it are. The program gets a

@@ -191,6 +191,7 @@ describe('without a configuration', () => {
       name: 'PLAIN',
       provider: 'local',
       path: 'PLAIN',
+      field: null,
       environment: 'production',
     })
     expect((await place.run(['unset', 'PLAIN', '--env', 'production'])).code).toBe(3)
@@ -239,6 +240,7 @@ describe('with a configuration', () => {
       name: 'HERE',
       provider: 'local',
       path: 'stored-here',
+      field: null,
       environment: null,
     })
   })

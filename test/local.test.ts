@@ -120,6 +120,14 @@ describe('local', () => {
     const before = ((await read('*')) as { version: string }).version
     await set('B')
     expect(((await read('*')) as { version: string }).version).not.toBe(before)
+    const paths = ['A', 'B', 'none', '*']
+    const stampOf = async (path: string) => ((await read(path)) as { version: string } | undefined)?.version
+    expect(
+      await provider.versions!(
+        paths.map((path) => ({ path, options: {} })),
+        context(),
+      ),
+    ).toEqual(await Promise.all(paths.map(stampOf)))
   })
 
   it('lists names, environments and times, and no values', async () => {

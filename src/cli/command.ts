@@ -158,7 +158,7 @@ function checkFlags(own: readonly string[], args: ArgsDef, name: string): void {
     if (definition.type === 'boolean') {
       if (token.value !== undefined && token.value !== 'true' && token.value !== 'false')
         throw usageError(`${token.rawName} takes no value.`, seeHelp)
-    } else if (!token.value || (!token.inlineValue && token.value.startsWith('-'))) {
+    } else if (!token.value || (!token.inlineValue && /^-./.test(token.value))) {
       throw usageError(`${token.rawName} needs a value.`, seeHelp)
     }
   }

@@ -1,4 +1,4 @@
-import { CliError, EXIT } from './errors.ts'
+import { CliError, EXIT, usageError } from './errors.ts'
 
 /** Whether there is a person to ask. */
 export function canAsk(): boolean {
@@ -33,4 +33,14 @@ export async function choose<T extends string>(
   const { multiselect } = await import('@clack/prompts')
   const input = { message, options: [...options], initialValues: [...initialValues], output } as const
   return answered(await multiselect<T>(input as unknown as Parameters<typeof multiselect<T>>[0]))
+}
+
+/**
+ * Lets a person say no; a script says yes with `--yes`.
+ * @throws CliError when the answer is no, or there is nobody to ask and no `--yes`
+ */
+export async function approve(question: string, yes: boolean | undefined): Promise<void> {
+  if (yes) return
+  if (!canAsk()) throw usageError(`${question} There is nobody to ask.`, 'Say yes with --yes.')
+  if (!(await confirm(question))) throw new CliError('CANCELLED', EXIT.mend, 'Nothing was changed.')
 }

@@ -1,7 +1,7 @@
 import type { ResolvedConfig } from '../core/config/resolve.ts'
 import { SecretsError } from '../core/errors.ts'
 import { ownerOf } from '../core/template.ts'
-import type { Provider } from '../core/types.ts'
+import type { Provider, Reference } from '../core/types.ts'
 
 /** Where `set` and `unset` change something. */
 export interface Target {
@@ -9,6 +9,8 @@ export interface Target {
   readonly name: string
   readonly provider: Provider
   readonly path: string
+  /** The key of the document that is changed; absent: all of it. */
+  readonly field: string | undefined
   /** What the user has to know: the change is not what the project reads. */
   readonly remark: string | undefined
 }
@@ -23,7 +25,21 @@ export function targetOf(config: ResolvedConfig, name: string, ability: 'write' 
   const own = reference && config.providers.get(reference.provider)
   const isWhole = reference && reference.field === undefined && Object.keys(reference.options).length === 0
   if (own?.[ability] && isWhole)
-    return { name: reference.provider, provider: own, path: reference.path, remark: undefined }
+    return {
+      name: reference.provider,
+      provider: own,
+      path: reference.path,
+      field: undefined,
+      remark: undefined,
+    }
+  if (own?.patch && isPlainField(reference))
+    return {
+      name: reference.provider,
+      provider: own,
+      path: reference.path,
+      field: reference.field,
+      remark: undefined,
+    }
   if (declared?.template)
     throw unsupported(config, `${name} is made from a template`, ability, 'Change the secrets it is made of.')
 
@@ -41,19 +57,39 @@ export function targetOf(config: ResolvedConfig, name: string, ability: 'write' 
     : imported || ownerOf(name, (candidate) => config.secrets.has(candidate))
       ? undefined
       : `${name} is not in the configuration yet; add ${name}: '${key}:${name}' to \`secrets\`.`
-  return { name: key, provider, path: name, remark }
+  return { name: key, provider, path: name, field: undefined, remark }
 }
 
-function unsupported(
+/** A key of the document itself, as it is now: what lies deeper, or is older, cannot be changed by itself. */
+function isPlainField(reference: Reference | undefined): reference is Reference & { readonly field: string } {
+  return (
+    reference?.field !== undefined &&
+    !reference.field.includes('.') &&
+    Object.keys(reference.options).length === 0
+  )
+}
+
+/** What a provider may be able to do, as the command line speaks of it. */
+const ABILITIES = {
+  write: 'write',
+  patch: 'change single fields',
+  remove: 'remove',
+  history: 'show versions',
+  rollback: 'roll back',
+  policy: 'print a policy',
+} as const satisfies Partial<Record<keyof Provider, string>>
+export type Ability = keyof typeof ABILITIES
+
+export function unsupported(
   config: ResolvedConfig,
   why: string,
-  ability: 'write' | 'remove',
+  ability: Ability,
   advice?: string,
 ): SecretsError {
   const able = [...config.providers].filter(([, provider]) => provider[ability]).map(([name]) => name)
   const others =
     able.length > 0
-      ? `Providers that can ${ability}: ${able.join(', ')}.`
-      : `No configured provider can ${ability}; add \`local: local()\` to \`providers\`.`
+      ? `Providers that can ${ABILITIES[ability]}: ${able.join(', ')}.`
+      : `No configured provider can ${ABILITIES[ability]}${ability === 'write' || ability === 'remove' ? '; add `local: local()` to `providers`' : ''}.`
   return new SecretsError('UNSUPPORTED', `${why}.`, { hint: advice ? `${advice}\n${others}` : others })
 }

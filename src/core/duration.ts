@@ -16,6 +16,13 @@ export function parseDuration(value: Duration, owner: string): number {
   })
 }
 
+/** As a configuration would write it: `'5m'`, `'7d'`, `'Infinity'`. */
+export function formatDuration(ms: number): string {
+  if (!Number.isFinite(ms)) return 'Infinity'
+  const unit = (['d', 'h', 'm', 's'] as const).find((each) => ms > 0 && ms % UNITS[each] === 0) ?? 'ms'
+  return `${ms / UNITS[unit]}${unit}`
+}
+
 /** `3 days`, `5 minutes`, `12 seconds`: how old something is, for a person. */
 export function formatAge(ms: number): string {
   for (const [unit, word] of [

@@ -324,7 +324,7 @@ export interface SecretsConfig extends ProfileOverlay {
   consumer?: Consumer
   /** Default: `--env`, the bundler's mode, `NODE_ENV`, `development`. */
   environment?: string
-  /** The active profile. Default: `SECRETS_PROFILE`, else none. */
+  /** The active profile. Default: `SECRETS_PROFILE`, what `secrets use` chose, else none. */
   profile?: string
   profiles?: Record<string, ProfileOverlay>
   /** Whether a variable of the same name in `process.env` takes the place of a provider's value. Default `true`. */

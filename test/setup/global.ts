@@ -58,7 +58,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const [bao, moto] = running
   project.provide('servers', {
     bao: { url: `http://127.0.0.1:${bao!.port}`, token, binary: parts.bao },
-    moto: { url: `http://127.0.0.1:${moto!.port}` },
+    moto: { url: `http://127.0.0.1:${moto!.port}`, binary: parts.moto },
     chromium: parts.chromium,
     programs: { redis: parts.redis, postgres: parts.postgres, python: parts.python },
   })

@@ -5,8 +5,8 @@ import { createServer } from 'node:net'
 export interface Servers {
   /** A dev-mode OpenBao, in memory, KV v2 at `secret/`; `token` is its root token. */
   readonly bao: { readonly url: string; readonly token: string; readonly binary: string }
-  /** AWS Secrets Manager and STS. */
-  readonly moto: { readonly url: string }
+  /** AWS Secrets Manager and STS; the executable for a test that starts one of its own. */
+  readonly moto: { readonly url: string; readonly binary: string }
   /** The browser's executable. */
   readonly chromium: string
   /** Executables: `startRedis`, `startPostgres`, and the Python that has the published vault-env client. */

@@ -18,16 +18,14 @@ export default command({
     const { name, env, json } = flags
     const { withSecrets } = await import('../context.ts')
     const { targetOf } = await import('../target.ts')
+    const { writeTo } = await import('../write.ts')
     await withSecrets(flags, async ({ config, contextFor }) => {
       const target = targetOf(config, name, 'write')
       const value = await givenValue(name, flags.value)
-      const { path } = target
-      await target.provider.write!(
-        { path, value, ...(env === undefined ? {} : { environment: env }) },
-        contextFor(target.name),
-      )
+      const { path, field } = target
+      await writeTo(target, value, { environment: env }, contextFor(target.name))
       if (target.remark) warn(target.remark)
-      const data = { name, provider: target.name, path, environment: env ?? null }
+      const data = { name, provider: target.name, path, field: field ?? null, environment: env ?? null }
       const where = env === undefined ? '' : ` for ${env}`
       result(
         json === true,

@@ -17,20 +17,18 @@ export default command({
     const { name, env, yes, json } = flags
     const { withSecrets } = await import('../context.ts')
     const { targetOf } = await import('../target.ts')
+    const { removeFrom } = await import('../write.ts')
     await withSecrets(flags, async ({ config, contextFor }) => {
       const target = targetOf(config, name, 'remove')
       const where = env === undefined ? target.name : `${target.name} for ${env}`
       const { canAsk, confirm } = await import('../prompt.ts')
       if (!yes && canAsk() && !(await confirm(`Remove ${name} from ${where}?`)))
         throw new CliError('CANCELLED', EXIT.mend, 'Nothing was removed.')
-      const { path } = target
-      const removed = await target.provider.remove!(
-        { path, ...(env === undefined ? {} : { environment: env }) },
-        contextFor(target.name),
-      )
+      const { path, field } = target
+      const removed = await removeFrom(target, { environment: env }, contextFor(target.name))
       if (!removed) throw notFoundError(`${name} is not set in ${where}.`, 'What there is: secrets list.')
       if (target.remark) warn(target.remark)
-      const data = { name, provider: target.name, path, environment: env ?? null }
+      const data = { name, provider: target.name, path, field: field ?? null, environment: env ?? null }
       result(json === true, data, () => `Removed ${name} from ${where}.`)
     })
   },

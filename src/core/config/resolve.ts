@@ -17,6 +17,7 @@ import type {
   SecretDeclaration,
   SecretsConfig,
 } from '../types.ts'
+import { activeProfile } from './active.ts'
 import { findConfig } from './find.ts'
 import { loadConfigFile } from './load.ts'
 import { type ConfigLayer, mergeLayers, profileLayer } from './merge.ts'
@@ -119,7 +120,8 @@ export async function resolveConfig(options: ResolveOptions = {}): Promise<Resol
   throwProblems(layers.flatMap(shapeProblems), (count) => `${count} mistakes in the configuration:`)
 
   const base = mergeLayers(layers)
-  const profile = inline.profile ?? (process.env.SECRETS_PROFILE || base.config.profile)
+  const chosen = files.length > 0 ? activeProfile(found.root) : undefined
+  const profile = inline.profile ?? (process.env.SECRETS_PROFILE || chosen || base.config.profile)
   layers.push(...profileLayer(base.config, profile))
   const { config, origins } = mergeLayers(layers)
   const environment = config.environment ?? (mode || process.env.NODE_ENV || 'development')

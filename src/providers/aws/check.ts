@@ -1,7 +1,8 @@
 import { SecretsError, type SecretsErrorCode } from '../../core/errors.ts'
 import type { CheckResult, ProviderContext, ReadRequest, ReadResult } from '../../core/types.ts'
+import { createMemory } from './memory.ts'
 import { type AwsOptions, knownEndpoint } from './options.ts'
-import { type BatchMemory, readSecrets } from './read.ts'
+import { readSecrets } from './read.ts'
 import type { Session } from './session.ts'
 
 /** Errors that only somebody who was reached can give. */
@@ -40,13 +41,13 @@ export async function checkProvider(
   })
   if (requests.length === 0) return results
 
-  const memory: BatchMemory = { denied: false }
+  const memory = createMemory()
   const read = await caught(readSecrets(session, memory, requests, context))
   requests.forEach((request, index) => {
     const result = read instanceof SecretsError ? read : read[index]
     results.push(readLine(`read ${context.name}:${request.path}`, result, identity.region))
   })
-  if (memory.denied)
+  if (memory.batchDenied)
     results.push({
       label: 'batches',
       ok: true,

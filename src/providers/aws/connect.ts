@@ -12,10 +12,23 @@ export interface Agents {
 }
 
 export function createAgents(maxSockets: number): Agents {
-  return {
-    httpAgent: new HttpAgent({ keepAlive: true, maxSockets }),
-    httpsAgent: new HttpsAgent({ keepAlive: true, maxSockets }),
+  const options = { keepAlive: true, maxSockets }
+  return { httpAgent: quiet(new HttpAgent(options)), httpsAgent: quiet(new HttpsAgent(options)) }
+}
+
+/** What Node calls on an agent for each request; its types leave it out. */
+interface Adding {
+  addRequest(request: unknown, options: object, ...more: unknown[]): void
+}
+
+/** Node prints an agent's options with `NODE_DEBUG=http`, the headers of the request that opens a socket among them. */
+function quiet<T extends HttpAgent>(agent: T): T {
+  const adding = agent as unknown as Adding
+  const add = adding.addRequest
+  adding.addRequest = (request, { ...options }, ...more) => {
+    add.call(agent, request, Object.assign(options, { headers: undefined, auth: undefined }), ...more)
   }
+  return agent
 }
 
 export interface Opened {
@@ -53,13 +66,15 @@ export async function connect(
       secretAccessKey: auth.secretAccessKey!,
       ...(auth.sessionToken && { sessionToken: auth.sessionToken }),
     }
-  } else if (auth.method === 'profile') {
-    // The default chain would go on to another identity when the profile is not there.
-    const { fromIni } = await import('@aws-sdk/credential-providers')
-    config.credentials = fromIni({ profile: auth.profile, ignoreCache: fresh })
-  } else if (fresh) {
-    const { fromNodeProviderChain } = await import('@aws-sdk/credential-providers')
-    config.credentials = fromNodeProviderChain({ ignoreCache: true })
+  } else {
+    const { fromIni, fromNodeProviderChain } = await import('@aws-sdk/credential-providers')
+    // The clients of STS and SSO send tokens too, so they get the same quiet agents.
+    const shared = { ignoreCache: fresh, clientConfig: { requestHandler: agents } }
+    config.credentials =
+      auth.method === 'profile'
+        ? // The default chain would go on to another identity when the profile is not there.
+          fromIni({ ...shared, profile: auth.profile })
+        : fromNodeProviderChain(shared)
   }
   const api = withoutNodeWarning(() => new SecretsManager(config))
   return { api, region: await resolveRegion(api, context, auth) }

@@ -62,7 +62,7 @@ export function awsError(error: unknown, situation: Situation): SecretsError {
   const text = typeof foreign.message === 'string' ? foreign.message : ''
   const code = typeof foreign.code === 'string' ? foreign.code : ''
   const status = foreign.$metadata?.httpStatusCode
-  const { provider, region, auth, path, action } = situation
+  const { provider, region, auth, action } = situation
   const make = (ours: SecretsErrorCode, why: string, hint: string, retryAfter?: number) =>
     new SecretsError(ours, `Cannot ${subject(situation)}: ${why}.`, { hint, retryAfter })
 
@@ -128,18 +128,18 @@ export function awsError(error: unknown, situation: Situation): SecretsError {
     name === 'InvalidRequestException' &&
     /(marked|scheduled) (for deletion|deleted)|marked for delet/i.test(text)
   )
-    return make(
-      'DELETED',
-      'the secret is scheduled for deletion',
-      `To have it back: aws secretsmanager restore-secret --secret-id ${quoted(path ?? 'NAME')} --region ${region}${profileFlag(auth)}`,
-    )
+    return deletedError(situation)
   if (name === 'ResourceNotFoundException')
     return make(
       'NOT_FOUND',
       `there is none of this name in ${region}`,
       `aws secretsmanager list-secrets --region ${region}${profileFlag(auth)} shows what is there.`,
     )
-  if (name === 'ResourceExistsException')
+  if (
+    name === 'ResourceExistsException' ||
+    // The stage has left the version that it was to be taken from.
+    (name === 'InvalidParameterException' && action === 'UpdateSecretVersionStage')
+  )
     return make(
       'CONFLICT',
       'somebody else has just written it',
@@ -212,6 +212,14 @@ export function abortedError(signal: AbortSignal, situation: Situation): Secrets
         },
       )
     : new SecretsError('ABORTED', `Cannot ${subject(situation)}: the request was given up.`)
+}
+
+/** The secret is there until its recovery window ends, and nothing of it can be read. */
+export function deletedError(situation: Situation): SecretsError {
+  const { path = 'NAME', region, auth } = situation
+  return new SecretsError('DELETED', `Cannot ${subject(situation)}: the secret is scheduled for deletion.`, {
+    hint: `To have it back: aws secretsmanager restore-secret --secret-id ${quoted(path)} --region ${region}${profileFlag(auth)}`,
+  })
 }
 
 /** An answer without the parts that every answer has. */

@@ -38,9 +38,17 @@ export function aws(options: AwsOptions = {}): Provider {
       return problemOf(reference, knownRegion(options))
     },
     read: async (requests, context) => (await calls()).read(requests, context),
+    versions: async (requests, context) => (await calls()).versions(requests, context),
     list: async (path, context) => (await calls()).list(path, context),
     write: async (request, context) => (await calls()).write(request, context),
+    patch: async (request, context) => (await calls()).patch(request, context),
     remove: async (request, context) => (await calls()).remove(request, context),
+    restore: async (request, context) => (await calls()).restore(request, context),
+    history: async (path, context) => (await calls()).history(path, context),
+    rollback: async (request, context) => (await calls()).rollback(request, context),
+    metadata: async (path, context) => (await calls()).metadata(path, context),
+    annotate: async (request, context) => (await calls()).annotate(request, context),
+    policy: async (requests, context) => (await calls()).policy(requests, context),
     check: async (requests, context) => (await calls()).check(requests, context),
     close: async () => (await opened)?.close(),
   }

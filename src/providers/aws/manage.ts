@@ -1,11 +1,6 @@
 import { SecretsError } from '../../core/errors.ts'
-import type {
-  ListEntry,
-  ProviderContext,
-  RemoveRequest,
-  WriteRequest,
-  WriteResult,
-} from '../../core/types.ts'
+import type { ListEntry, ProviderContext, RemoveRequest } from '../../core/types.ts'
+import { describeSecret } from './describe.ts'
 import { malformedError } from './errors.ts'
 import { objectsIn, pagesOf } from './pages.ts'
 import type { About, Session } from './session.ts'
@@ -38,46 +33,29 @@ export async function listSecrets(
   return entries
 }
 
-/** A new current version; the secret is made when there is none. */
-export async function writeSecret(
-  session: Session,
-  request: WriteRequest,
-  context: ProviderContext,
-): Promise<WriteResult> {
-  refuseEnvironment(request, context)
-  const { path } = request
-  const content = contentOf(request.value)
-  try {
-    const put = await session.call(context, { action: 'PutSecretValue', path }, (api, options) =>
-      api.putSecretValue({ SecretId: path, ...content }, options),
-    )
-    return { version: put.VersionId }
-  } catch (error) {
-    // AWS gives an ARN its last characters itself, so one that is not there cannot be made.
-    if (!(error instanceof SecretsError) || error.code !== 'NOT_FOUND' || path.startsWith('arn:')) throw error
-    const made = await session.call(context, { action: 'CreateSecret', path }, (api, options) =>
-      api.createSecret({ Name: path, ...content }, options),
-    )
-    return { version: made.VersionId }
-  }
-}
-
-function contentOf(value: WriteRequest['value']): { SecretString: string } | { SecretBinary: Uint8Array } {
-  if (value instanceof Uint8Array) return { SecretBinary: value }
-  return { SecretString: typeof value === 'string' ? value : JSON.stringify(value) }
-}
-
-/** Schedules the deletion; `aws secretsmanager restore-secret` takes it back within AWS's 30 days. */
+/** Schedules the deletion: for 30 days, or `recoveryDays` of 7 to 30, `restore` takes it back. */
 export async function removeSecret(
   session: Session,
   request: RemoveRequest,
   context: ProviderContext,
 ): Promise<boolean> {
-  refuseEnvironment(request, context)
-  const { path } = request
+  refuse(request.environment !== undefined, request, context, 'environment')
+  refuse(request.versions !== undefined, request, context, 'versions')
+  const { path, forever = false, recoveryDays } = request
+  if (recoveryDays !== undefined && !(recoveryDays >= 7 && recoveryDays <= 30))
+    throw new SecretsError(
+      'REQUEST_REFUSED',
+      `Cannot remove ${context.name}:${path}: AWS keeps it for 7 to 30 days.`,
+      { hint: 'Give days between them, or remove it for ever.' },
+    )
+  // AWS says yes to the removal for ever of what was never there.
+  if (forever && !(await describeSecret(session, path, context))) return false
+  const how = forever
+    ? { ForceDeleteWithoutRecovery: true }
+    : recoveryDays !== undefined && { RecoveryWindowInDays: recoveryDays }
   try {
     await session.call(context, { action: 'DeleteSecret', path }, (api, options) =>
-      api.deleteSecret({ SecretId: path }, options),
+      api.deleteSecret({ SecretId: path, ...how }, options),
     )
     return true
   } catch (error) {
@@ -87,14 +65,39 @@ export async function removeSecret(
   }
 }
 
-function refuseEnvironment(
-  { path, environment }: Pick<WriteRequest, 'path' | 'environment'>,
+/** Takes a scheduled deletion back. */
+export async function restoreSecret(
+  session: Session,
+  request: Pick<RemoveRequest, 'path' | 'versions'>,
   context: ProviderContext,
+): Promise<boolean> {
+  refuse(request.versions !== undefined, request, context, 'versions')
+  const { path } = request
+  // AWS says yes to the restoring of what was never removed.
+  if (!(await describeSecret(session, path, context))?.DeletedDate) return false
+  await session.call(context, { action: 'RestoreSecret', path }, (api, options) =>
+    api.restoreSecret({ SecretId: path }, options),
+  )
+  return true
+}
+
+const REFUSALS = {
+  environment: {
+    why: 'for one environment only: an AWS secret has one value for all environments',
+    hint: 'Put the environment into the name, for example production/db.',
+  },
+  versions: {
+    why: 'by version: AWS removes and restores a secret as a whole',
+    hint: 'A version that has no stage any more is dropped by AWS itself.',
+  },
+} as const
+
+export function refuse(
+  asked: boolean,
+  { path }: { readonly path: string },
+  context: ProviderContext,
+  what: keyof typeof REFUSALS,
 ): void {
-  if (environment !== undefined)
-    throw new SecretsError(
-      'UNSUPPORTED',
-      `Cannot write ${context.name}:${path} for ${environment} only: an AWS secret has one value for all environments.`,
-      { hint: `Put the environment into the name, for example ${environment}/${path}.` },
-    )
+  const { why, hint } = REFUSALS[what]
+  if (asked) throw new SecretsError('UNSUPPORTED', `Cannot change ${context.name}:${path} ${why}.`, { hint })
 }

@@ -1,10 +1,10 @@
-import type { GetSecretValueResponse, SecretValueEntry } from '@aws-sdk/client-secrets-manager'
 import pLimit from 'p-limit'
 import { SecretsError, type SecretsErrorCode } from '../../core/errors.ts'
 import type { ProviderContext, ReadRequest, ReadResult } from '../../core/types.ts'
-import { awsError, malformedError } from './errors.ts'
-import { objectsIn, pagesOf } from './pages.ts'
-import { answers, isCurrent } from './reference.ts'
+import { documentOf, readBatch } from './batch.ts'
+import { malformedError } from './errors.ts'
+import { adapt, keyOf, type Memory, widthOf } from './memory.ts'
+import { isCurrent } from './reference.ts'
 import type { About, Session } from './session.ts'
 
 /** The most secrets that one BatchGetSecretValue takes. */
@@ -19,7 +19,7 @@ const OF_ONE: ReadonlySet<SecretsErrorCode> = new Set([
 ])
 
 /** After these the requests that have not begun would only meet the same. */
-const OF_ALL: ReadonlySet<SecretsErrorCode> = new Set([
+export const OF_ALL: ReadonlySet<SecretsErrorCode> = new Set([
   'CONFIG_INVALID',
   'CREDENTIALS_MISSING',
   'LOGIN_REFUSED',
@@ -30,20 +30,14 @@ const OF_ALL: ReadonlySet<SecretsErrorCode> = new Set([
   'ABORTED',
 ])
 
-/** What a provider remembers between reads. */
-export interface BatchMemory {
-  /** Whether BatchGetSecretValue turned out to be not allowed, or not known to the endpoint. */
-  denied: boolean
-}
-
 /** Reads many: in batches what is asked for as it is now, one by one what names a stage or a version. */
 export async function readSecrets(
   session: Session,
-  memory: BatchMemory,
+  memory: Memory,
   requests: readonly ReadRequest[],
   context: ProviderContext,
 ): Promise<readonly ReadResult[]> {
-  const limit = pLimit(context.concurrency)
+  const limit = pLimit(widthOf(memory, context.concurrency))
   const results = new Map<string, ReadResult>()
   let stop: SecretsError | undefined
 
@@ -66,7 +60,7 @@ export async function readSecrets(
 
   const distinct = [...new Map(requests.map((request) => [keyOf(request), request])).values()]
   const current = distinct.filter(isCurrent)
-  const batched = !memory.denied && current.length > 1 ? current : []
+  const batched = !memory.batchDenied && current.length > 1 ? current : []
   const alone = batched.length > 0 ? distinct.filter((request) => !isCurrent(request)) : distinct
   const left: ReadRequest[] = []
   await Promise.all([
@@ -82,14 +76,17 @@ export async function readSecrets(
     `${context.name}: ${distinct.length} secrets, ${batched.length - left.length} of them in batches`,
   )
 
+  for (const [key, result] of results)
+    if (!(result instanceof SecretsError)) memory.stamps.set(key, result?.version)
   const errors = [...results.values()].filter((result) => result instanceof SecretsError)
+  adapt(
+    memory,
+    context.concurrency,
+    errors.some(({ code }) => code === 'RATE_LIMITED'),
+  )
   if (errors.length > 0 && errors.length === distinct.length && !errors.some(({ code }) => OF_ONE.has(code)))
     throw stop ?? errors[0]!
   return requests.map((request) => results.get(keyOf(request)))
-}
-
-function keyOf({ path, options }: ReadRequest): string {
-  return JSON.stringify([path, options.stage, options.version])
 }
 
 function chunksOf<T>(items: readonly T[], size: number): T[][] {
@@ -110,8 +107,7 @@ async function readOne(
       api.getSecretValue(
         {
           SecretId: request.path,
-          ...(stage !== undefined && { VersionStage: stage }),
-          ...(version !== undefined && { VersionId: version }),
+          ...(version === undefined ? { VersionStage: stage ?? 'AWSCURRENT' } : { VersionId: version }),
         },
         options,
       ),
@@ -121,66 +117,4 @@ async function readOne(
     if (error instanceof SecretsError && error.code === 'NOT_FOUND') return undefined
     throw error
   }
-}
-
-/** @returns what the batch left open, to be read one by one */
-async function readBatch(
-  session: Session,
-  memory: BatchMemory,
-  chunk: readonly ReadRequest[],
-  results: Map<string, ReadResult>,
-  context: ProviderContext,
-): Promise<readonly ReadRequest[]> {
-  const values: SecretValueEntry[] = []
-  const failures = new Map<string, SecretsError>()
-  const about: About = { action: 'BatchGetSecretValue' }
-  const ids = [...new Set(chunk.map(({ path }) => path))]
-  const pages = pagesOf(
-    (token) =>
-      session.call(context, about, (api, options) =>
-        api.batchGetSecretValue({ SecretIdList: ids, ...token }, options),
-      ),
-    () => malformedError(session.situation(context, about)),
-  )
-  try {
-    for await (const page of pages) {
-      values.push(...objectsIn(page.SecretValues))
-      for (const { SecretId: path, ErrorCode: name, Message: message } of objectsIn(page.Errors)) {
-        if (path === undefined) continue
-        const situation = session.situation(context, { action: 'GetSecretValue', path })
-        failures.set(path, awsError({ name, message }, situation))
-      }
-    }
-  } catch (error) {
-    if (!(error instanceof SecretsError)) throw error
-    const unknown = error.code === 'UNSUPPORTED'
-    if (error.code === 'PERMISSION_DENIED' || unknown) {
-      memory.denied = true
-      context.debug(
-        `${context.name}: no BatchGetSecretValue (${unknown ? 'unknown there' : 'denied'}), reading one by one`,
-      )
-      return chunk
-    }
-    // One impossible name makes AWS refuse the whole batch.
-    if (error.code === 'REQUEST_REFUSED') return chunk
-    throw error
-  }
-  return chunk.filter((request) => {
-    const value = values.find(({ Name, ARN }) => answers(request.path, Name, ARN))
-    const failure = failures.get(request.path)
-    const found = value && documentOf(value)
-    if (found) results.set(keyOf(request), found)
-    else if (failure) results.set(keyOf(request), failure.code === 'NOT_FOUND' ? undefined : failure)
-    else return true
-    return false
-  })
-}
-
-/** `undefined` for an answer without a value: the SDK accepts every JSON as an answer. */
-function documentOf(answer: GetSecretValueResponse | SecretValueEntry): ReadResult {
-  const { SecretString: text, SecretBinary: bytes, VersionId: id } = answer
-  const version = typeof id === 'string' ? id : undefined
-  if (typeof text === 'string') return { value: text, version }
-  if (bytes instanceof Uint8Array) return { value: Uint8Array.from(bytes), version }
-  return undefined
 }

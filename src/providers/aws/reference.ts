@@ -8,9 +8,19 @@ export function regionOf(path: string): string | undefined {
   return ARN.exec(path)?.[1]
 }
 
-/** `secret-id` for messages: the ARN, or the pattern that an IAM policy needs for a name. */
-export function resourceOf(path: string, region: string): string {
-  if (!path.startsWith('arn:')) return `arn:aws:secretsmanager:${region}:*:secret:${path}-??????`
+/** The partition that a region belongs to, the second part of every ARN. */
+export function partitionOf(region: string): string {
+  if (region.startsWith('cn-')) return 'aws-cn'
+  if (region.startsWith('us-gov-')) return 'aws-us-gov'
+  if (region.startsWith('eusc-')) return 'aws-eusc'
+  const isolated = /^[a-z]+-(iso[a-z]?)-/.exec(region)?.[1]
+  return isolated === undefined ? 'aws' : `aws-${isolated.replace(/(?<=iso)(?=[a-z])/, '-')}`
+}
+
+/** `Resource` of an IAM policy: the ARN, or the pattern for a name, whose last characters AWS chooses. */
+export function resourceOf(path: string, region: string, account = '*'): string {
+  if (!path.startsWith('arn:'))
+    return `arn:${partitionOf(region)}:secretsmanager:${region}:${account}:secret:${path}-??????`
   return /-\w{6}$/.test(path) ? path : `${path}-??????`
 }
 

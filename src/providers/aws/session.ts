@@ -36,6 +36,8 @@ export interface Session {
   identify(context: ProviderContext): Promise<Identity>
   /** Where and as whom, for errors about an answer. */
   situation(context: ProviderContext, about: About): Situation
+  /** As far as it is known: that of a profile only after the first call. */
+  region(): string | undefined
   close(): void
 }
 
@@ -112,6 +114,7 @@ export function createSession(options: AwsOptions): Session {
 
   return {
     situation,
+    region: () => region ?? knownRegion(options),
     call: (context, about, run) => within(context, about, (api, abortSignal) => run(api, { abortSignal })),
     identify: (context) =>
       within(context, { action: 'ListSecrets' }, async (api) => {

@@ -21,6 +21,12 @@ export type Action =
   | 'PutSecretValue'
   | 'CreateSecret'
   | 'DeleteSecret'
+  | 'RestoreSecret'
+  | 'DescribeSecret'
+  | 'ListSecretVersionIds'
+  | 'UpdateSecretVersionStage'
+  | 'TagResource'
+  | 'UntagResource'
 
 const VERBS: Record<Situation['action'], string> = {
   login: 'log in for',
@@ -30,6 +36,12 @@ const VERBS: Record<Situation['action'], string> = {
   PutSecretValue: 'write',
   CreateSecret: 'create',
   DeleteSecret: 'remove',
+  RestoreSecret: 'restore',
+  DescribeSecret: 'look at',
+  ListSecretVersionIds: 'list the versions of',
+  UpdateSecretVersionStage: 'move a stage of',
+  TagResource: 'annotate',
+  UntagResource: 'annotate',
 }
 
 export function subject({ action, provider, path }: Situation): string {

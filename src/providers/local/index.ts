@@ -11,7 +11,7 @@ import type {
 import { watchFiles } from '../../core/watch-files.ts'
 import { throwIfAborted } from '../aborted.ts'
 import { checkOptions } from '../options.ts'
-import type { LocalEntry, LocalStore, LocalValue } from './store.ts'
+import type { LocalContent, LocalEntry, LocalStore, LocalValue } from './store.ts'
 
 export interface LocalOptions {
   /** The sealed file, relative to the configuration. Default `.secrets/local.vault`. */
@@ -61,11 +61,19 @@ export function local(options: LocalOptions = {}): Provider {
       const entries = content?.entries ?? new Map<string, LocalEntry>()
       return requests.map(({ path }): ReadResult => {
         if (path === ALL) {
-          const version = content && stamp({ version: content.revision, updatedAt: content.updatedAt })
-          return { value: allValues(entries, context.environment), version }
+          return { value: allValues(entries, context.environment), version: wholeStamp(content) }
         }
         const found = valueIn(entries.get(path), context.environment)
         return found && { value: found.value, version: stamp(found) }
+      })
+    },
+
+    async versions(requests, context) {
+      const content = await (await store(context)).read()
+      return requests.map(({ path }) => {
+        if (path === ALL) return wholeStamp(content)
+        const found = valueIn(content?.entries.get(path), context.environment)
+        return found && stamp(found)
       })
     },
 
@@ -77,7 +85,7 @@ export function local(options: LocalOptions = {}): Provider {
         .flatMap(([name, entry]) => listed(name, entry))
     },
 
-    async write({ path, environment, value }, context) {
+    async write({ path, environment, value, expected }, context) {
       if (!NAME.test(path)) throw new SecretsError('REFERENCE_INVALID', wrongName(path))
       if (value instanceof Uint8Array)
         throw new SecretsError(
@@ -88,6 +96,13 @@ export function local(options: LocalOptions = {}): Provider {
       let version: string | undefined
       await (await store(context)).update((entries, written) => {
         const entry = entries.get(path)
+        const before = environment === undefined ? entry?.shared : own(entry?.environments, environment)
+        if (expected !== undefined && (before ? stamp(before) : null) !== expected)
+          throw new SecretsError(
+            'CONFLICT',
+            `Cannot write ${context.name}:${path}: its current version is another one.`,
+            { hint: 'Somebody else has written it. Look at the value there before writing again.' },
+          )
         const next: LocalValue = { value: text, ...written }
         version = stamp(next)
         const changed: LocalEntry =
@@ -153,6 +168,11 @@ function wrongName(path: string): string {
 /** The revision alone starts anew when somebody removes the file; equal stamps must mean equal content. */
 function stamp({ version, updatedAt }: Omit<LocalValue, 'value'>): string {
   return `${version}-${updatedAt.toString(36)}`
+}
+
+/** Of everything together. */
+function wholeStamp(content: LocalContent | undefined): string | undefined {
+  return content && stamp({ version: content.revision, updatedAt: content.updatedAt })
 }
 
 function valueIn(entry: LocalEntry | undefined, environment: string): LocalValue | undefined {

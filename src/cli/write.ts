@@ -1,0 +1,54 @@
+import { SecretsError } from '../core/errors.ts'
+import type { ProviderContext } from '../core/types.ts'
+import type { Target } from './target.ts'
+
+interface How {
+  /** Only for this environment, where the place keeps several values. */
+  readonly environment?: string | undefined
+  /** Written only while this is the current version; `null`: only where nothing is. */
+  readonly expected?: string | null | undefined
+}
+
+/** Stores a value at a target; a field of a document that is not there makes the document. */
+export async function writeTo(
+  { provider, path, field }: Target,
+  value: string,
+  { environment, expected }: How,
+  context: ProviderContext,
+): Promise<void> {
+  if (field === undefined) {
+    await provider.write!({ path, value, environment, expected }, context)
+    return
+  }
+  refuseEnvironment(environment, context, path)
+  try {
+    await provider.patch!({ path, set: { [field]: value } }, context)
+  } catch (error) {
+    const isNew = error instanceof SecretsError && error.code === 'NOT_FOUND' && provider.write
+    if (!isNew) throw error
+    await provider.write!({ path, value: { [field]: value }, expected: null }, context)
+  }
+}
+
+/** @returns whether there was something to remove */
+export async function removeFrom(
+  { provider, path, field }: Target,
+  { environment }: Pick<How, 'environment'>,
+  context: ProviderContext,
+): Promise<boolean> {
+  if (field === undefined) return provider.remove!({ path, environment }, context)
+  refuseEnvironment(environment, context, path)
+  const [document] = await provider.read([{ path, options: {} }], context)
+  if (document instanceof SecretsError) throw document
+  const { fieldsOf } = await import('./fields.ts')
+  if (!document || !Object.hasOwn(fieldsOf(document.value) ?? {}, field)) return false
+  await provider.patch!({ path, set: {}, unset: [field], expected: document.version }, context)
+  return true
+}
+
+function refuseEnvironment(environment: string | undefined, { name }: ProviderContext, path: string): void {
+  if (environment !== undefined)
+    throw new SecretsError('UNSUPPORTED', `${name}:${path} has one value for all environments.`, {
+      hint: 'Leave --env out, or give each environment a document of its own: {environment} in the reference.',
+    })
+}
