@@ -26,6 +26,7 @@ export function conformance(harness: BundlerHarness, specifics: Specifics = {}):
     dropsUnused: true,
     sourcesContent: true,
     inProcess: true,
+    require: true,
     minifiedMaps: true,
     brokenMaps: true,
     patternAssignments: true,
