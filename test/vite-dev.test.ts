@@ -4,7 +4,7 @@ import type { Browser } from 'playwright-core'
 import { createServer, preview, type ViteDevServer } from 'vite'
 import { afterAll, afterEach, beforeAll, describe, expect, inject, it, vi } from 'vitest'
 import { launchBrowser } from './support/browser.ts'
-import { canariesIn, canary } from './support/canary.ts'
+import { canariesIn, canary, canaryFiles } from './support/canary.ts'
 import { buildClient, failure, fromLocal, makeProject, type Project, viteConfig } from './support/project.ts'
 
 const PAGE =
@@ -111,6 +111,29 @@ describe('the dev server', () => {
     const { status, text } = await get(url, path)
     expect(status).not.toBe(200)
     expect(text).not.toMatch(/"from":|local:DATABASE_URL/)
+  })
+
+  it('denies a package that asks for the server module, though it is bundled before it is served', async () => {
+    const url = await start({
+      'src/main.ts': `import { url } from 'dependency'\ndocument.querySelector('#out')!.textContent = String(url)`,
+      'node_modules/dependency/package.json':
+        '{ "name": "dependency", "version": "1.0.0", "type": "module", "exports": "./index.js" }',
+      'node_modules/dependency/index.js': `export { DATABASE_URL as url } from 'virtual:secrets/server'`,
+    })
+    const page = await browser.newPage()
+    const answers: Promise<unknown>[] = []
+    page.on('response', (answer) => void answers.push(answer.text().then((text) => seen.push(text), String)))
+    await page.goto(url)
+    await page.waitForSelector('vite-error-overlay')
+    const overlay = await page.evaluate<string>(
+      `document.querySelector('vite-error-overlay').shadowRoot.textContent`,
+    )
+    await Promise.all(answers)
+    await page.close()
+    expect(overlay).toContain('Client code imports virtual:secrets/server, which holds server secrets.')
+    expect(canaryFiles(join(project.root, 'node_modules'), [DATABASE_URL])).toEqual([])
+    for (const path of ['/node_modules/.vite/deps/dependency.js', '/@id/__x00__virtual:secrets/server'])
+      expect((await get(url, path)).text).not.toMatch(/"from":|local:DATABASE_URL/)
   })
 
   it('keeps key and vault from being fetched, and what Vite denies by itself', async () => {

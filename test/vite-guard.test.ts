@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer'
-import { existsSync, writeFileSync } from 'node:fs'
+import { existsSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { afterEach, describe, expect, it, vi } from 'vitest'
@@ -210,6 +210,23 @@ describe('the scan', () => {
     }
     const text = await failure(buildClient(project, config(), { plugins: [late] }))
     expect(text).toMatch(/DATABASE_URL +dist\/page\.html\.gz/)
+  })
+
+  it.each<[string, (file: string) => void, RegExp]>([
+    ['a broken archive', (file) => writeFileSync(file, 'no gzip'), /page\.html\.gz cannot be unpacked/],
+    ['half an archive', (file) => writeFileSync(file, gzipSync(PAGE).subarray(0, 30)), /cannot be unpacked/],
+    ['a file that is not there', (file) => symlinkSync('nowhere', file), /page\.html\.gz/],
+    ['a loop', (file) => symlinkSync('page.html.gz', file), /page\.html\.gz/],
+  ])('does not let through what it cannot look into: %s', async (_, make, expected) => {
+    await app({ [plain]: '' })
+    const late = {
+      name: 'late',
+      closeBundle: () => make(join(project.root, 'dist/page.html.gz')),
+    }
+    const text = await failure(buildClient(project, config(), { plugins: [late] }))
+    expect(text).toMatch(expected)
+    expect(text).toContain('Not everything could be scanned')
+    expect(text).toContain('scan.exclude')
   })
 
   it('can be narrowed and switched off by the configuration only', async () => {

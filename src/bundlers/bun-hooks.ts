@@ -159,6 +159,7 @@ class BunBuild {
   /** @throws SecretsError for what a graph may not have, with chains */
   #judge(metafile: BunMetafile | undefined): void {
     const { client } = this.#graphs
+    this.#judgeLeftOut(metafile)
     for (const id of this.#clientIds) {
       if (!meansServer(id)) continue
       const askers = [...(this.#importers.get(id) ?? [])].filter((file) => this.#clientFiles.has(file))
@@ -169,6 +170,20 @@ class BunBuild {
     const importersOf = importersFrom(metafile, process.cwd())
     client.finish(importersOf)
     this.#graphs.server.finish(importersOf)
+  }
+
+  /** Of some imports (`with { type: 'sqlite' }`) Bun asks no plugin, and leaves them as they are. */
+  #judgeLeftOut(metafile: BunMetafile | undefined): void {
+    for (const [input, { imports }] of Object.entries(metafile?.inputs ?? {})) {
+      for (const { path, external } of imports) {
+        if (!external || !VIRTUAL.test(path)) continue
+        this.#graphs[this.#consumer].resolve(path, resolve(input))
+        if (this.#consumer === 'client' && meansServer(path)) continue
+        throw new SecretsError('UNSUPPORTED', `${path} was left out of the bundle, in ${input}.`, {
+          hint: 'Import it without attributes.',
+        })
+      }
+    }
   }
 
   /** Outputs as they may be handed out: sealed and looked through; written where Bun would have. */

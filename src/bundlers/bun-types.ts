@@ -32,6 +32,7 @@ export interface BunMetafile {
 
 interface BunImport {
   readonly path: string
+  readonly external?: boolean
   /** The source of a chunk that is only imported on demand. */
   readonly entryPoint?: string
 }

@@ -2,13 +2,19 @@ import { execFile, spawnSync } from 'node:child_process'
 import { readFileSync, realpathSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { buildEntries } from './built.ts'
 import { conformance } from './conformance.ts'
 import type { BundlerHarness } from './harness.ts'
 import { values, worldFor } from './world.ts'
 
-const built = await buildEntries(['bundlers/bun', 'providers/index', 'runtime/index', 'runtime/sealed-node'])
+const built = await buildEntries([
+  'bundlers/bun',
+  'providers/index',
+  'runtime/index',
+  'runtime/sealed-node',
+  'runtime/sealed-edge',
+])
 const paths = { plugin: built.file('bundlers/bun'), providers: built.file('providers/index') }
 const bun = fileURLToPath(new URL('../../node_modules/.bin/bun', import.meta.url))
 const script = fileURLToPath(new URL('bun-build.mjs', import.meta.url))
@@ -42,6 +48,7 @@ describe('bun alone', () => {
     secrets: { MAPS_KEY: 'local:MAPS_KEY', DATABASE_URL: 'local:DATABASE_URL' },
     client: ['MAPS_KEY'],
   }
+  const print = (expression: string): string => `console.log(JSON.stringify(${expression}))`
   /** A build script as users write it. @returns the JSON of its last line */
   const script = async (code: string): Promise<unknown> => {
     const head = `
@@ -104,6 +111,29 @@ describe('bun alone', () => {
       )
       expect(world.outputs('bad')).toEqual([])
     }
+  })
+
+  it.each(['text', 'file', 'json', 'toml', 'sqlite'])(
+    'denies the server module imported as %s',
+    async (type) => {
+      const code = `import x from 'virtual:secrets/server' with { type: '${type}' }; console.log(x)`
+      await world.app({ 'src/main.js': code })
+      const build = `Bun.build({ entrypoints: ['src/main.js'], outdir: 'dist', plugins: [plugin()] })`
+      const said = await script(`console.log(JSON.stringify(await refused(${build})))`)
+      expect(said).toContain('Client code imports virtual:secrets/server')
+      expect(world.outputs()).toEqual([])
+    },
+  )
+
+  it('seals for a runtime that may lack Node’s modules', async () => {
+    await world.app({ 'src/main.js': print('import.meta.env.DATABASE_URL') })
+    const SECRETS_KEY = readFileSync(join(world.project.root, '.secrets/project.key'), 'utf8').trim()
+    vi.stubEnv('SECRETS_KEY', SECRETS_KEY)
+    await script(`
+      const plugins = [plugin({ server: 'sealed', consumer: 'server' })]
+      await Bun.build({ entrypoints: ['src/main.js'], outdir: 'dist', plugins }); console.log(0)`)
+    expect(world.emitted()).not.toMatch(/node:|getBuiltinModule|__SECRETS_SEALED_/)
+    expect(world.run({ SECRETS_KEY })).toBe(values.DATABASE_URL)
   })
 
   it('builds several at once in one process, to memory and to disk, and hands out what was looked at', async () => {

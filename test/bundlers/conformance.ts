@@ -1,4 +1,5 @@
 import { describe } from 'vitest'
+import { badInputCases } from './conformance/bad-input.ts'
 import { clientCases } from './conformance/client.ts'
 import { guardCases } from './conformance/guard.ts'
 import { operationCases } from './conformance/operation.ts'
@@ -26,7 +27,9 @@ export function conformance(harness: BundlerHarness, specifics: Specifics = {}):
     sourcesContent: true,
     laterFiles: true,
     inProcess: true,
+    require: true,
     minifiedMaps: true,
+    brokenMaps: true,
     patternAssignments: true,
     ...specifics,
   }
@@ -38,6 +41,7 @@ export function conformance(harness: BundlerHarness, specifics: Specifics = {}):
     describe('scan', () => scanCases(world, known))
     if (known.sealed) describe('sealed', () => sealedCases(world, known))
     if (known.manifest) describe('manifest', () => manifestCases(world, known))
+    describe('bad input', () => badInputCases(world, known))
     describe('operation', () => operationCases(world, known))
   })
 }

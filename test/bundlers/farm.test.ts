@@ -70,8 +70,9 @@ conformance(harness, {
   sealed: true,
   cache: true,
   // Farm's own limits, the same without this plugin: maps of minified outputs are empty, and an assignment by
-  // a pattern is taken for one that does nothing.
+  // a pattern is taken for one that does nothing, and a broken map beside a source ends the process.
   minifiedMaps: false,
+  brokenMaps: false,
   patternAssignments: false,
 })
 
@@ -147,6 +148,20 @@ describe('farm alone', () => {
       world.project.remove()
     }
     await world.app({})
+  })
+
+  it('does not leave a virtual module to somebody else, whatever is external', async () => {
+    const given = configOf(options)
+    const compilation = { ...given.compilation, external: ['^virtual:', '.*secrets.*'] }
+    const one = (consumer: 'client' | 'server'): Promise<Compiler> =>
+      farm(world.project, { ...given, compilation }, [secrets(config({ consumer }))])
+    await world.app(
+      main(`import { MAPS_KEY } from 'virtual:secrets/client'; console.log(JSON.stringify(MAPS_KEY))`),
+    )
+    await one('server')
+    expect(world.run()).toBe(values.MAPS_KEY)
+    world.write(main(`import { DATABASE_URL } from 'virtual:secrets/server'; console.log(DATABASE_URL)`))
+    expect(await failure(one('client'))).toContain('Client code imports virtual:secrets/server')
   })
 
   it('denies at once what is compiled again after a change', async () => {

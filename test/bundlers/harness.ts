@@ -76,6 +76,10 @@ export interface Specifics {
   readonly inProcess?: boolean
   /** Source maps of minified outputs hold anything. Default `true`. */
   readonly minifiedMaps?: boolean
+  /** Follows `require()` in a CommonJS module. Default `true`. */
+  readonly require?: boolean
+  /** Does without a source map of a source that is broken. Default `true`. */
+  readonly brokenMaps?: boolean
   /** Keeps `({ a: b } = object)` when it drops what nothing reads. Default `true`. */
   readonly patternAssignments?: boolean
 }

@@ -35,6 +35,7 @@ export function guardCases(world: World, specifics: Required<Specifics>): void {
     ['a namespace import', `import * as all from 'virtual:secrets/server'; console.log(all)`],
     ['a re-export of all', `export * from 'virtual:secrets/server'`],
     ['a re-export of one', `export { DATABASE_URL } from 'virtual:secrets/server'`],
+    ['a re-export under a name', `export * as all from 'virtual:secrets/server'`],
     ['a dynamic import', `import('virtual:secrets/server').then(console.log)`],
     ['an import for its effect', `import 'virtual:secrets/server'`],
     [
@@ -44,6 +45,8 @@ export function guardCases(world: World, specifics: Required<Specifics>): void {
     ['a raw import', `import text from 'virtual:secrets/server?raw'; console.log(text)`],
     ['a url import', `import text from 'virtual:secrets/server?url'; console.log(text)`],
     ['an import with a query', `import * as all from 'virtual:secrets/server?x=1'; console.log(all)`],
+    ['an import with a fragment', `import * as all from 'virtual:secrets/server#x'; console.log(all)`],
+    ['a raw import of the runtime', `import text from 'virtual:secrets/runtime?raw'; console.log(text)`],
     ['the runtime behind it', `import { bind } from 'virtual:secrets/runtime'; console.log(bind)`],
   ])('denies %s of the server module', async (_, code) => {
     expect(await refused(code)).toMatch(/Client code imports virtual:secrets\/server.*src\/main\.js/s)
@@ -78,6 +81,38 @@ export function guardCases(world: World, specifics: Required<Specifics>): void {
     expect(text).toMatch(
       /src\/pass\.js:1:\d+\n\s+imported by src\/lazy\.js\n\s+imported by src\/main\.js \(entry\)/,
     )
+  })
+
+  if (specifics.require) {
+    it('denies require() of the server module in a CommonJS module', async () => {
+      const text = await world.refused({
+        'src/main.js': `import part from './part.cjs'; console.log(part)`,
+        'src/part.cjs': `const { DATABASE_URL } = require('virtual:secrets/server')\nexports.url = () => DATABASE_URL`,
+      })
+      expect(text).toMatch(
+        /Client code imports virtual:secrets\/server.*src\/part\.cjs:1:\d+\n\s+imported by src\/main\.js/s,
+      )
+    })
+  }
+
+  it('denies what is asked of the server module by a package, also one that was bundled before', async () => {
+    for (const code of [
+      `import { DATABASE_URL } from 'virtual:secrets/server'; export const url = () => DATABASE_URL`,
+      `export { DATABASE_URL as url } from 'virtual:secrets/server'`,
+      `export const url = () => import('virtual:secrets/server?x')`,
+    ]) {
+      const text = await world.refused({
+        'src/main.js': `import { url } from 'dependency'; console.log(url)`,
+        'node_modules/dependency/package.json':
+          '{ "name": "dependency", "type": "module", "exports": "./index.js" }',
+        'node_modules/dependency/index.js': code,
+      })
+      expect(text).toMatch(
+        /Client code imports virtual:secrets\/server.*dependency\/index\.js:1:\d+\n\s+imported by src\/main\.js/s,
+      )
+      world.project.remove()
+    }
+    await world.app({})
   })
 
   it('denies process.env.NAME where that means a secret', async () => {
