@@ -235,7 +235,8 @@ describe('esbuild alone', () => {
   })
 
   it('serves linked packages of the workspace too, and says what it cannot serve', async () => {
-    const apart = (name: string): string => `const { ${name}: value } = import.meta.env; console.log(JSON.stringify(value))`
+    const apart = (name: string): string =>
+      `const { ${name}: value } = import.meta.env; console.log(JSON.stringify(value))`
     await app({ 'src/main.ts': `import 'pack'`, 'package.json': '{ "dependencies": { "pack": "*" } }' })
     const pack = join(project.folder, 'packages/pack')
     mkdirSync(pack, { recursive: true })
