@@ -19,7 +19,10 @@ const entries = {
   'bundlers/rollup': 'src/bundlers/rollup.ts',
   'bundlers/rolldown': 'src/bundlers/rolldown.ts',
   'providers/index': 'src/providers/index.ts',
+  'runtime/index': 'src/runtime/index.ts',
   'runtime/load': 'src/runtime/load.ts',
+  'runtime/sealed-edge': 'src/runtime/sealed-edge.ts',
+  'runtime/sealed-node': 'src/runtime/sealed-node.ts',
   'testing/index': 'src/testing/index.ts',
   'cli/main': 'src/cli/main.ts',
 }
@@ -28,7 +31,7 @@ const entries = {
  * What goes into other people's servers: one file each. A server's bundler may take a file of this package that
  * another one imports for something to leave outside (Nitro does), and miss it then.
  */
-const carried = ['index', 'sealed-edge', 'sealed-node']
+const carried = ['runtime/index', 'runtime/sealed-edge', 'runtime/sealed-node']
 
 /** What a start loads in any case: one file, because each costs about a millisecond there, whatever is in it. */
 const core = new Set(
@@ -50,7 +53,7 @@ const collectCore = {
 rmSync(join(root, 'dist'), { recursive: true, force: true })
 const bundle = await rolldown({
   cwd: root,
-  input: entries,
+  input: Object.fromEntries(Object.entries(entries).filter(([name]) => !carried.includes(name))),
   platform: 'node',
   plugins: [collectCore],
   // Dependencies are installed beside us; only what is ours is bundled. And noble: it goes into other people's
@@ -70,8 +73,8 @@ await bundle.write({
 await bundle.close()
 
 for (const name of carried) {
-  const runtime = await rolldown({ cwd: root, input: `src/runtime/${name}.ts`, platform: 'node' })
-  await runtime.write({ file: `dist/runtime/${name}.js`, format: 'esm' })
+  const runtime = await rolldown({ cwd: root, input: entries[name], platform: 'node' })
+  await runtime.write({ file: `dist/${name}.js`, format: 'esm' })
   await runtime.close()
 }
 
