@@ -21,10 +21,13 @@ const entries = {
   'bundlers/farm': 'src/bundlers/farm.ts',
   'bundlers/bun': 'src/bundlers/bun.ts',
   'providers/index': 'src/providers/index.ts',
+  'runtime/index': 'src/runtime/index.ts',
   'runtime/load': 'src/runtime/load.ts',
   'dotenv/index': 'src/dotenv/index.ts',
   'dotenv/config': 'src/dotenv/config.ts',
   'server/index': 'src/server/index.ts',
+  'runtime/sealed-edge': 'src/runtime/sealed-edge.ts',
+  'runtime/sealed-node': 'src/runtime/sealed-node.ts',
   'testing/index': 'src/testing/index.ts',
   'cli/main': 'src/cli/main.ts',
   'cli/vault-env': 'src/cli/vault-env.ts',
@@ -34,7 +37,7 @@ const entries = {
  * What goes into other people's servers: one file each. A server's bundler may take a file of this package that
  * another one imports for something to leave outside (Nitro does), and miss it then.
  */
-const carried = ['index', 'sealed-edge', 'sealed-node']
+const carried = ['runtime/index', 'runtime/sealed-edge', 'runtime/sealed-node']
 
 /** What a start loads in any case: one file, because each costs about a millisecond there, whatever is in it. */
 const core = new Set(
@@ -56,7 +59,7 @@ const collectCore = {
 rmSync(join(root, 'dist'), { recursive: true, force: true })
 const bundle = await rolldown({
   cwd: root,
-  input: entries,
+  input: Object.fromEntries(Object.entries(entries).filter(([name]) => !carried.includes(name))),
   platform: 'node',
   plugins: [collectCore],
   // Dependencies are installed beside us; only what is ours is bundled. And noble: it goes into other people's
@@ -76,8 +79,8 @@ await bundle.write({
 await bundle.close()
 
 for (const name of carried) {
-  const runtime = await rolldown({ cwd: root, input: `src/runtime/${name}.ts`, platform: 'node' })
-  await runtime.write({ file: `dist/runtime/${name}.js`, format: 'esm' })
+  const runtime = await rolldown({ cwd: root, input: entries[name], platform: 'node' })
+  await runtime.write({ file: `dist/${name}.js`, format: 'esm' })
   await runtime.close()
 }
 

@@ -199,7 +199,7 @@ beforeAll(async () => {
   // Vite 7, which this repository has under another name, may have taken the name of the program.
   symlinkSync(join(repository, 'node_modules/vite/bin/vite.js'), join(modules, '.bin/vite'))
 
-  for (const { name } of examples) {
+  for (const name of [...examples.map(({ name }) => name), 'vitest']) {
     cpSync(join(repository, 'examples', name), inside(name), {
       recursive: true,
       // What somebody's own run of the example left there.
@@ -215,8 +215,8 @@ afterAll(() => {
 
 it('knows every example', () => {
   // Those of frameworks have packages of their own: test/frameworks.test.ts.
-  const others = ['astro', 'custom-provider', 'next', 'nuxt', 'react-router', 'sveltekit', 'tanstack-start']
-  const known = [...others, ...examples.map(({ name }) => name)].sort()
+  const frameworks = ['astro', 'next', 'nuxt', 'react-router', 'sveltekit', 'tanstack-start']
+  const known = ['custom-provider', ...examples.map(({ name }) => name), ...frameworks, 'vitest'].sort()
   expect(readdirSync(join(repository, 'examples')).sort()).toEqual(known)
 })
 
@@ -297,6 +297,16 @@ describe.each(examples)('$name', ({ name, secrets, client = [], site, leak, deni
     expect(canaryFiles(inside(name), SERVER_VALUES)).toEqual([])
     expect(built(name).map((path) => [path, read(name, path)])).toEqual(output)
   })
+})
+
+it.each(['forks', 'threads', 'vmThreads'])('has its values under Vitest, in %s', async (pool) => {
+  for (const secret of ['DATABASE_URL', 'MAPS_KEY'] as const) {
+    expect(read('vitest', 'README.md')).toContain(`\nnpx secrets set ${secret}`)
+    expect((await run(inside('vitest'), `secrets set ${secret}`, values[secret])).code).toBe(0)
+  }
+  const ran = await run(inside('vitest'), `${script('vitest', 'test')} --pool ${pool}`)
+  expect(ran.code, ran.text).toBe(0)
+  expect(ran.text).toMatch(/Tests {2}3 passed/)
 })
 
 it('answers no changed value from the cache of webpack-react', async () => {

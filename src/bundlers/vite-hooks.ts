@@ -210,9 +210,16 @@ function buildOf({ environment }: HookContext, config: ResolvedConfig): Resolved
  */
 function moveBehindUserPlugins(resolved: ResolvedConfig): void {
   const plugins = resolved.plugins as Plugin[]
-  const from = plugins.findIndex(({ name }) => name === 'unplugin-secrets')
-  const define = plugins.findIndex(({ name }) => name === 'vite:define')
-  if (from === -1 || define === -1 || from === define - 1) return
-  const [own] = plugins.splice(from, 1)
-  plugins.splice(define - (from < define ? 1 : 0), 0, own!)
+  move(plugins, 'unplugin-secrets', 'vite:define')
+  // Vitest puts an expression of its own in the place of `import.meta.env` before anybody has seen it.
+  move(plugins, 'vitest:meta-env-replacer', 'vite:define')
+}
+
+/** Directly before another plugin. */
+function move(plugins: Plugin[], name: string, before: string): void {
+  const from = plugins.findIndex((plugin) => plugin.name === name)
+  const to = plugins.findIndex((plugin) => plugin.name === before)
+  if (from === -1 || to === -1 || from === to - 1) return
+  const [moved] = plugins.splice(from, 1)
+  plugins.splice(to - (from < to ? 1 : 0), 0, moved!)
 }
