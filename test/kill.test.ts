@@ -31,7 +31,7 @@ const context = { name: 'local', root, environment: 'development', profile: unde
   signal: new AbortController().signal, concurrency: 4, userAgent: 'test', debug() {} }
 const run = async () => {
   const vault = local()
-  const cache = openCache({ root, profile: undefined, environment: 'development', warn: (m) => process.stderr.write(m) })
+  const cache = openCache({ root, profile: undefined, environment: 'development', warn: (m) => { throw new Error(m) } })
   for (let n = 0; ; n++) {
     const text = writer + ':' + n + ':' + 'x'.repeat(2000)
     await cache.update((entries) => {
