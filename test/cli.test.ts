@@ -25,8 +25,9 @@ describe('the command line itself', () => {
   it('shows help for the whole and for each command, with an example, in plain text', async () => {
     const { code, stdout } = await place.run(['--help'])
     expect(code).toBe(0)
-    const names = [...stdout.matchAll(/^ {2,}(\w+) {2,}\w/gm)].map((match) => match[1]!)
+    const names = [...stdout.matchAll(/^ {2,}([\w-]+) {2,}\w/gm)].map((match) => match[1]!)
     expect(names).toEqual(Object.keys(commands))
+    expect(names).toEqual(expect.arrayContaining(['init', 'set', 'get', 'list', 'doctor', 'run', 'scan']))
     for (const name of names) {
       const help = await place.run([name, '--help'])
       expect(help.code).toBe(0)

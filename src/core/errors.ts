@@ -33,9 +33,9 @@ export type SecretsErrorCode =
   | 'LOGIN_REFUSED'
   | 'TOKEN_INVALID'
   | 'PERMISSION_DENIED'
+  | 'DEVICE_REVOKED'
   | 'MOUNT_NOT_FOUND'
   | 'NAMESPACE_NOT_FOUND'
-  | 'DEVICE_REVOKED'
   // one secret
   | 'NOT_FOUND'
   | 'DELETED'

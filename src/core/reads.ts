@@ -102,9 +102,9 @@ export interface SettleOutput {
  */
 const FORGOTTEN: ReadonlySet<SecretsErrorCode> = new Set([
   'PERMISSION_DENIED',
+  'DEVICE_REVOKED',
   'MOUNT_NOT_FOUND',
   'NAMESPACE_NOT_FOUND',
-  'DEVICE_REVOKED',
   'NOT_FOUND',
   'DELETED',
   'DESTROYED',
