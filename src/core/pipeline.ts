@@ -11,6 +11,7 @@ import {
   fetchRound,
   type Loader,
   missingOf,
+  type Refresh,
   type Round,
   takeRule,
   withStale,
@@ -123,9 +124,14 @@ export async function createSecrets(options: SecretsOptions = {}): Promise<Secre
   }
 }
 
+/** As `LoadOptions`, or only what some providers hold. */
+interface LoadHow {
+  readonly refresh?: Refresh | undefined
+}
+
 async function loadSnapshot(
   loader: Loader,
-  how: LoadOptions,
+  how: LoadHow,
   revalidate: (used: Snapshot) => void,
 ): Promise<Snapshot> {
   if (loader.config.audit === undefined) return loadOnce(loader, how, revalidate)
@@ -142,7 +148,7 @@ async function loadSnapshot(
 /** @param revalidate asks again, behind a snapshot that is served now. */
 async function loadOnce(
   loader: Loader,
-  how: LoadOptions,
+  how: LoadHow,
   revalidate: (used: Snapshot) => void,
 ): Promise<Snapshot> {
   const { config, logger } = loader

@@ -76,15 +76,22 @@ export interface SnapshotEntry {
   readonly parts?: (path: string) => RawValue | undefined
 }
 
-/** The names whose value, or whose being there, differs between two snapshots. */
-export function changedNames(before: Snapshot, after: Snapshot): string[] {
-  const names = new Set([...before.names(), ...after.names()])
-  return [...names].filter((name) => before.get(name)?.reveal() !== after.get(name)?.reveal()).sort()
-}
-
 /** The value that code gets: text as it is, anything else out of its JSON text; `undefined` for an optional secret without one. */
 export function codeValue(snapshot: Snapshot, name: string): Json | undefined {
   const text = snapshot.get(name)?.reveal()
   if (text === undefined) return undefined
   return snapshot.meta(name)?.kind === 'json' ? (JSON.parse(text) as Json) : text
+}
+
+/** The names whose value, or whose being there, differs. */
+export function changedNames(before: Snapshot | undefined, after: Snapshot): string[] {
+  const names = new Set([...(before?.names() ?? []), ...after.names()])
+  return [...names]
+    .filter((name) => {
+      return (
+        before?.get(name)?.reveal() !== after.get(name)?.reveal() ||
+        before?.meta(name)?.kind !== after.meta(name)?.kind
+      )
+    })
+    .sort()
 }
