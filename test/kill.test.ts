@@ -7,7 +7,7 @@ import { local } from '../src/providers/index.ts'
 import { bundleScript, startScript } from './support/child.ts'
 import { contextFor, filesBelow, makeWorkspace, type Workspace } from './support/workspace.ts'
 
-const KILLS = 520
+const KILLS = 500
 const WRITERS = 4
 const ENTRIES = 20
 
@@ -31,7 +31,7 @@ const context = { name: 'local', root, environment: 'development', profile: unde
   signal: new AbortController().signal, concurrency: 4, userAgent: 'test', debug() {} }
 const run = async () => {
   const vault = local()
-  const cache = openCache({ root, profile: undefined, environment: 'development', warn: (m) => process.stderr.write(m) })
+  const cache = openCache({ root, profile: undefined, environment: 'development', warn: (m) => { throw new Error(m) } })
   for (let n = 0; ; n++) {
     const text = writer + ':' + n + ':' + 'x'.repeat(2000)
     await cache.update((entries) => {
@@ -113,4 +113,4 @@ it(`${KILLS} writers killed at random moments, ${WRITERS} at once, leave whole f
   expect(left()).toEqual([])
   for (const lock of locks)
     expect(readdirSync(dirname(lock)).filter((name) => name.endsWith('.lock'))).toEqual([])
-}, 300_000)
+}, 600_000)

@@ -36,7 +36,6 @@ export type SecretsErrorCode =
   | 'DEVICE_REVOKED'
   | 'MOUNT_NOT_FOUND'
   | 'NAMESPACE_NOT_FOUND'
-  | 'DEVICE_REVOKED'
   // one secret
   | 'NOT_FOUND'
   | 'DELETED'

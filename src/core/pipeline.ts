@@ -157,9 +157,9 @@ export async function createSecrets(options: SecretsOptions = {}): Promise<Secre
   }
 }
 
-/** As `LoadOptions`, or for what these providers hold. */
+/** As `LoadOptions`, or only what some providers hold. */
 interface LoadHow {
-  readonly refresh?: Refresh
+  readonly refresh?: Refresh | undefined
 }
 
 async function loadSnapshot(

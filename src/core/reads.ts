@@ -105,7 +105,6 @@ const FORGOTTEN: ReadonlySet<SecretsErrorCode> = new Set([
   'DEVICE_REVOKED',
   'MOUNT_NOT_FOUND',
   'NAMESPACE_NOT_FOUND',
-  'DEVICE_REVOKED',
   'NOT_FOUND',
   'DELETED',
   'DESTROYED',

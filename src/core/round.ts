@@ -41,30 +41,30 @@ export function missingOf(round: Round): Read[] {
   return [...decide(round)].flatMap(([read, taken]) => (taken ? [] : read))
 }
 
-/** What is asked for anew: nothing, all, these names, or what these providers hold. */
+/** What is asked for even where the cache is fresh: everything, some names, or what some providers hold. */
 export type Refresh = boolean | readonly string[] | { readonly providers: readonly string[] }
+
+function isAsked(config: ResolvedConfig, refresh: Refresh): (read: Read) => boolean {
+  if (typeof refresh === 'boolean') return () => refresh
+  if ('providers' in refresh) return (read) => refresh.providers.includes(read.reference.provider)
+  const keys = referencesOf(config, refresh)
+  return (read) => keys.has(read.key)
+}
 
 /** `ttl`, `sync` and a refresh decide. */
 export function takeRule(config: ResolvedConfig, refresh: Refresh = false): TakeRule {
   const started = Date.now()
-  const isAsked = askedBy(config, refresh)
+  const asked = isAsked(config, refresh)
   return (entry, read) => {
     const now = Date.now()
     // From the future: the clock was set back, and nobody knows how old it is.
     if (entry.fetchedAt > now) return undefined
     // Another process asked for it after this one had begun to wait: that is as good as our own answer.
     if (entry.fetchedAt > started) return 'fresh'
-    if (isAsked(read)) return undefined
+    if (asked(read)) return undefined
     if (now - entry.fetchedAt < read.ttl) return 'fresh'
     return config.sync === 'manual' ? 'stale' : undefined
   }
-}
-
-function askedBy(config: ResolvedConfig, refresh: Refresh): (read: Read) => boolean {
-  if (typeof refresh === 'boolean') return () => refresh
-  if ('providers' in refresh) return (read) => refresh.providers.includes(read.reference.provider)
-  const keys = referencesOf(config, refresh)
-  return (read) => keys.has(read.key)
 }
 
 /**

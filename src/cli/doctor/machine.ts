@@ -19,7 +19,11 @@ export function nodeCheck(): CheckResult {
 /** Keys and cache. */
 export async function machineChecks(config: ResolvedConfig): Promise<CheckResult[]> {
   const project = hasEnvironmentKey()
-    ? { label: 'project key', ok: true, detail: 'SECRETS_KEY' }
+    ? {
+        label: 'project key',
+        ok: true,
+        detail: process.env.SECRETS_KEY ? 'SECRETS_KEY' : 'SECRETS_PASSPHRASE',
+      }
     : await keyCheck('project key', projectKeyFile(config.root))
   return [nodeCheck(), project, await keyCheck('device key', deviceKeyFile()), ...(await cacheChecks(config))]
 }
