@@ -31,7 +31,8 @@ export class Session {
   readonly #client: VaultClient
   readonly #closing = new AbortController()
   readonly #listeners: ((died: boolean) => void)[] = []
-  readonly #remembered = new Map<string, Promise<string>>()
+  /** What could be got a single time, for the next login. */
+  #remembered: Promise<string> | undefined
   /** Of the last caller; what is done between calls is told the same. */
   #context: ProviderContext
   #shared: Shared | undefined
@@ -207,11 +208,10 @@ export class Session {
   }
 
   #remember(make: () => Promise<string>): Promise<string> {
-    const kept = this.#remembered.get('') ?? make()
-    this.#remembered.set('', kept)
+    const kept = (this.#remembered ??= make())
     kept.catch((error: unknown) => {
       // A server that could not be reached may be asked again; what was refused stays refused.
-      if (error instanceof SecretsError && error.transient) this.#remembered.delete('')
+      if (error instanceof SecretsError && error.transient) this.#remembered = undefined
     })
     return kept
   }
