@@ -31,7 +31,8 @@ export class Session {
   readonly #client: VaultClient
   readonly #closing = new AbortController()
   readonly #listeners: ((died: boolean) => void)[] = []
-  readonly #remembered = new Map<string, Promise<string>>()
+  /** What could be got a single time, for the next login. */
+  #remembered: Promise<string> | undefined
   /** Of the last caller; what is done between calls is told the same. */
   #context: ProviderContext
   #shared: Shared | undefined
@@ -153,6 +154,10 @@ export class Session {
     return namespaceScope === 'all' || /^(auth\/token|sys\/leases)\//.test(path) ? namespace : undefined
   }
 
+  get #asksPerson(): boolean {
+    return methodOf(this.options.auth.method).next === 'person'
+  }
+
   /** The token of the login that there is or is under way, else of a new one. */
   async #token(context: ProviderContext): Promise<string> {
     if (this.#current && !context.signal.aborted) return this.#current.token
@@ -160,6 +165,10 @@ export class Session {
     try {
       return (await beforeAbort(shared.login, context.signal, this.options.url)).token
     } catch (error) {
+      if (this.#asksPerson && error instanceof SecretsError && error.code === 'TIMEOUT')
+        throw new SecretsError('TIMEOUT', 'The login in the browser was not completed in time.', {
+          hint: 'Raise `timeout` in the configuration, to 120000 for example.',
+        })
       // Who began it may have given up; that is no reason for this caller.
       if (!shared.signal.aborted || context.signal.aborted) throw error
       return this.#token(context)
@@ -168,8 +177,7 @@ export class Session {
 
   #begin(context: ProviderContext): Shared {
     // A person takes longer than any deadline; the login goes on without the caller who needed it first.
-    const person = methodOf(this.options.auth.method).next === 'person'
-    const signal = person ? this.#closing.signal : context.signal
+    const signal = this.#asksPerson ? this.#closing.signal : context.signal
     const login = this.#logIn({ ...context, signal })
     const shared = { login, signal }
     this.#shared = shared
@@ -207,11 +215,10 @@ export class Session {
   }
 
   #remember(make: () => Promise<string>): Promise<string> {
-    const kept = this.#remembered.get('') ?? make()
-    this.#remembered.set('', kept)
+    const kept = (this.#remembered ??= make())
     kept.catch((error: unknown) => {
       // A server that could not be reached may be asked again; what was refused stays refused.
-      if (error instanceof SecretsError && error.transient) this.#remembered.delete('')
+      if (error instanceof SecretsError && error.transient) this.#remembered = undefined
     })
     return kept
   }
