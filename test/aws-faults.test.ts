@@ -234,6 +234,85 @@ describe('other faults', () => {
     expect([many.error.code, many.thrown]).toEqual([code, true])
   })
 
+  it.each([
+    [400, 'REQUEST_REFUSED'],
+    [403, 'REQUEST_REFUSED'],
+    [404, 'REQUEST_REFUSED'],
+    [405, 'REQUEST_REFUSED'],
+    [412, 'REQUEST_REFUSED'],
+    [429, 'RATE_LIMITED'],
+    [472, 'REQUEST_REFUSED'],
+    [473, 'REQUEST_REFUSED'],
+    [500, 'SERVER_ERROR'],
+    [501, 'UNSUPPORTED'],
+    [502, 'SERVER_ERROR'],
+    [503, 'SERVER_ERROR'],
+  ] as const)('status %i without a name for what is wrong', async (status, code) => {
+    const { provider } = await faulty(answer(status, JSON.stringify({ message: received })))
+    expect((await readFailure(provider)).error.code).toBe(code)
+  })
+
+  it('an answer that drips has its end too', async () => {
+    let timer: NodeJS.Timeout | undefined
+    const { provider } = await faulty((_, response) => {
+      response.writeHead(200, { 'content-length': '100000' })
+      timer = setInterval(() => response.write(received.slice(0, 1)), 10)
+      return true
+    })
+    const given = contextFor(heard, { signal: AbortSignal.timeout(200) })
+    expect((await readFailure(provider, ['a'], given)).error.code).toBe('TIMEOUT')
+    clearInterval(timer)
+  })
+
+  it('a session that expires in the middle: what was read stays, and the next read logs in anew', async () => {
+    let expired = false
+    const { provider } = await faulty((_, response) =>
+      expired
+        ? refuse(response, 400, 'ExpiredTokenException', received)
+        : answer(200, '{"SecretString":"ok","VersionId":"v"}')(undefined, response),
+    )
+    expect(await provider.read([ask('a')], context)).toMatchObject([{ value: 'ok' }])
+    expired = true
+    expect((await readFailure(provider)).error.code).toBe('TOKEN_INVALID')
+    expired = false
+    expect(await provider.read([ask('a')], context)).toMatchObject([{ value: 'ok' }])
+  })
+
+  const namely = (status: number, type: string) => (_: unknown, response: ServerResponse) =>
+    refuse(response, status, type, received)
+  it.each([
+    ['an expired session', namely(400, 'ExpiredTokenException'), 'TOKEN_INVALID'],
+    ['a denial', namely(400, 'AccessDeniedException'), 'PERMISSION_DENIED'],
+    ['a fault', namely(500, 'InternalServiceError'), 'SERVER_ERROR'],
+    ['a page', answer(200, `<html>${received}</html>`), 'RESPONSE_MALFORMED'],
+  ] as const)('every other call says %s too', async (_, fault, code) => {
+    const { provider } = await faulty(fault)
+    const every = provider as Required<Provider>
+    const path = 'prod/db'
+    const calls = {
+      list: every.list('', context),
+      write: every.write({ path, value: received }, context),
+      create: every.write({ path, value: received, expected: null }, context),
+      writeExpecting: every.write({ path, value: received, expected: 'v' }, context),
+      patch: every.patch({ path, set: { a: received } }, context),
+      remove: every.remove({ path }, context),
+      removeForEver: every.remove({ path, forever: true }, context),
+      restore: every.restore({ path }, context),
+      history: every.history(path, context),
+      rollback: every.rollback({ path, version: 'v' }, context),
+      metadata: every.metadata(path, context),
+      annotate: every.annotate({ path, custom: { owner: 'me', gone: '' } }, context),
+    }
+    const ends = await Promise.allSettled(Object.values(calls))
+    for (const [index, name] of Object.keys(calls).entries()) {
+      const end = ends[index]!
+      heard.add(end)
+      const error = end.status === 'rejected' ? (end.reason as SecretsError) : undefined
+      expect([name, error?.code]).toEqual([name, code])
+      expect(error?.hint).toBeTruthy()
+    }
+  })
+
   it('Retry-After', async () => {
     const { provider } = await faulty(answer(503, '', { 'retry-after': '7' }))
     expect((await readFailure(provider)).error).toMatchObject({ code: 'SERVER_ERROR', retryAfter: 7000 })
