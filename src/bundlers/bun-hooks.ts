@@ -17,11 +17,13 @@ import type {
   BunPlugin,
   BunPluginBuilder,
 } from './bun-types.ts'
+import type { SourceUses } from './bun-usage.ts'
 import { attempt, attemptAsync, toBundlerError } from './error.ts'
 import { Graph } from './graph.ts'
 import { scanOutputs } from './outputs.ts'
 import { type PluginOptions, Session } from './session.ts'
 import type { SourceLanguage } from './source-parser.ts'
+import { graphName, recordUsage } from './usage.ts'
 
 const NAME = 'unplugin-secrets'
 /** Of the virtual modules; stands before their ids in what Bun prints and lists. */
@@ -50,6 +52,7 @@ class BunBuild {
   /** For a runtime that Bun has no target for. */
   #isEdge = false
   readonly #rewritten = new Map<string, RewrittenSource>()
+  readonly #uses = new Map<string, SourceUses>()
   /** Who asks for a virtual module: whether that is a browser's module is known only when it is loaded. */
   readonly #importers = new Map<string, Set<string>>()
   readonly #clientFiles = new Set<string>()
@@ -137,6 +140,10 @@ class BunBuild {
     const { rewriteSource } = await import('./source-reads.ts')
     const { output, problems } = await rewriteSource(source, loader as SourceLanguage, graph.readsOptions())
     graph.report(problems, path, (start) => ({ source, start }))
+    if (this.#session.config.manifest !== false) {
+      const { usesIn } = await import('./bun-usage.ts')
+      this.#uses.set(path, await usesIn(output?.code ?? source, loader as SourceLanguage))
+    }
     if (!output) return undefined
     this.#rewritten.set(path, { original: source, map: output.map })
     return { contents: output.code, loader }
@@ -201,6 +208,13 @@ class BunBuild {
     }
     const named = files.map(({ path, contents }) => ({ name: relative(folder, path), content: contents }))
     await scanOutputs(this.#session, named, folder, this.#root)
+    if (this.#session.config.manifest !== false) {
+      const { usesOf } = await import('./bun-usage.ts')
+      const uses = usesOf(metafile, this.#uses, this.#importers, this.#root)
+      const [consumer, root] = [this.#consumer, this.#root]
+      const name = graphName(consumer, root, folder)
+      await recordUsage(this.#session, { name, consumer, root, outDir: folder, uses })
+    }
     if (outdir !== undefined) await new Writer().write(files)
     result.outputs = result.outputs.map((artifact, index) =>
       artifactOf(artifact, files[index]!, outdir === undefined ? artifact.path : files[index]!.path),

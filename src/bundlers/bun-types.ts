@@ -26,7 +26,10 @@ export interface BunArtifact extends Blob {
 export interface BunMetafile {
   readonly inputs: Readonly<Record<string, { readonly imports: readonly BunImport[] }>>
   readonly outputs: Readonly<
-    Record<string, { bytes: number; readonly inputs: Readonly<Record<string, unknown>> }>
+    Record<
+      string,
+      { bytes: number; readonly inputs: Readonly<Record<string, { readonly bytesInOutput: number }>> }
+    >
   >
 }
 

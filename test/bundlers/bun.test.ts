@@ -40,7 +40,7 @@ const harness: BundlerHarness = {
   },
 }
 
-conformance(harness, { sealed: true, inProcess: false })
+conformance(harness, { sealed: true, manifest: true, inProcess: false })
 
 describe('bun alone', () => {
   const world = worldFor(harness)
