@@ -5,6 +5,8 @@
  */
 import type { Provider, SecretsConfig } from './core/types.ts'
 
+export type { CacheControl, CacheStatus } from './core/cache/control.ts'
+export type { Rekeyed } from './core/cache/rekey.ts'
 export { SecretsError, type SecretsErrorCode } from './core/errors.ts'
 export type { Logger } from './core/log.ts'
 export { createSecrets, type LoadOptions, type Secrets, type SecretsOptions } from './core/pipeline.ts'

@@ -1,6 +1,6 @@
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { readdirSync } from 'node:fs'
+import { readdirSync, writeFileSync } from 'node:fs'
 import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
@@ -126,6 +126,12 @@ it('a holder that is killed does not block the rest', async () => {
   const printed = await others
   expect(new Set(printed).size).toBe(1)
   expect(printed[0]).toMatch(/^[0-9a-f]{64}$/)
+  expect(requests).toBe(2)
+})
+
+it('where no lock can be made each asks by itself', async () => {
+  writeFileSync(place.cache, 'not a folder')
+  expect(new Set(await together(2, 'cached')).size).toBe(1)
   expect(requests).toBe(2)
 })
 
