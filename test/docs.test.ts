@@ -264,7 +264,7 @@ describe('tables', () => {
   it('has a row for every setting', () => {
     const rows = firstCells('docs/configuration.md')
     const of = (name: string, prefix = ''): string[] =>
-      membersOf('src/core/types.ts', name).map((member) => prefix + member)
+      membersOf('src/core/config/settings.ts', name).map((member) => prefix + member)
     expect(rows).toEqual(
       expect.arrayContaining([
         ...of('SecretsConfig'),

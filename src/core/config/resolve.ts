@@ -22,6 +22,7 @@ import { findConfig } from './find.ts'
 import { loadConfigFile } from './load.ts'
 import { type ConfigLayer, mergeLayers, profileLayer } from './merge.ts'
 import { checkShape } from './shape.ts'
+import { DEFAULT_WATCH, watchSettings } from './watch-settings.ts'
 
 /** One declared secret, ready to be fetched. Exactly one of `reference` and `template` is there. */
 export interface DeclaredSecret {
@@ -262,25 +263,6 @@ function build(
   })
   throwProblems(problems, (count) => `${count} mistakes in the configuration:`)
   return resolved
-}
-
-const DEFAULT_WATCH: ResolvedConfig['watch'] = { enabled: true, interval: 30_000, providers: new Map() }
-
-function watchSettings(
-  { watch }: SecretsConfig,
-  known: ReadonlyMap<string, Provider>,
-): ResolvedConfig['watch'] {
-  if (watch === false) return { ...DEFAULT_WATCH, enabled: false }
-  const own = Object.entries(watch?.providers ?? {}).map(([name, interval]): [string, number] => {
-    if (known.has(name)) return [name, parseDuration(interval, `watch.providers.${name}`)]
-    throw new SecretsError(
-      'PROVIDER_UNKNOWN',
-      `watch.providers names ${name}, which is not configured.${didYouMean(name, known.keys())}`,
-      { hint: 'Add it under `providers`, or take it away.' },
-    )
-  })
-  const interval = watch?.interval ?? DEFAULT_WATCH.interval
-  return { enabled: true, interval: parseDuration(interval, 'watch.interval'), providers: new Map(own) }
 }
 
 /** `{environment}` and `{profile}` in a reference stand for the active ones. */
