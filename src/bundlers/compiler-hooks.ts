@@ -48,6 +48,8 @@ export function compilerPlugin(options: PluginOptions | undefined, ways: Compile
 /** One compiler: when it asks, and what becomes of violations. */
 export class CompilerRun implements Bridge {
   readonly compiler: Compiler
+  /** Files that the loader was given, in any build so far. */
+  readonly given = new Set<string>()
   readonly #sessions: Sessions
   readonly #ways: CompilerWays
   readonly #graphs = new WeakMap<Compilation, Graph>()
@@ -150,9 +152,6 @@ export class CompilerRun implements Bridge {
     // All hashes but that of the real content are taken before anything can be sealed.
     return this.session.stamp(text)
   }
-
-  /** Files that the loader was given, in any build so far. */
-  readonly given = new Set<string>()
 
   rewrite(context: LoaderContext, code: string, map: unknown): { code: string; map: unknown } | undefined {
     this.given.add(context.resourcePath)
