@@ -61,22 +61,28 @@ async function settingsOf(
       one(`secrets.${name}`, reference?.source ?? { template: partsOf(template ?? []) }),
     ),
     one('client', config.client),
-    one('server', config.server),
-    one('processEnv', config.processEnv),
-    one('replaceProcessEnv', config.replaceProcessEnv),
     one(
       'cache',
       cache && {
+        ...Object.fromEntries(plain(cache)),
         ttl: formatDuration(cache.ttl),
         maxStale: formatDuration(cache.maxStale),
-        directory: cache.directory ?? null,
       },
     ),
     one('scan', scan && { exclude: scan.exclude }),
-    one('types', config.types),
-    one('manifest', config.manifest),
     one('timeout', formatDuration(config.timeout)),
+    ...plain(config).flatMap(([name, value]) => (OWN_LINE.has(name) ? [] : [one(name, value)])),
   ]
+}
+
+/** Have a line of their own, in words. */
+const OWN_LINE: ReadonlySet<string> = new Set(['root', 'environment', 'profile', 'cache', 'scan', 'timeout'])
+
+/** Switches, numbers and texts. An object may be a live one, with credentials inside. */
+function plain(settings: object): [string, string | number | boolean][] {
+  return Object.entries(settings).filter(([, value]) =>
+    ['string', 'number', 'boolean'].includes(typeof value),
+  )
 }
 
 function partsOf(template: readonly (string | { readonly alias: string })[]): string {
