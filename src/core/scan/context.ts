@@ -15,8 +15,6 @@ const EDGE = 0x100
 /** A neighbour that is not known. */
 const ANY = 0x101
 
-const AMPERSAND = 0x26
-
 const BITS = 22
 /** Neighbours and `EDGE` in nine bits. */
 const PAIR_BITS = 9
@@ -81,8 +79,6 @@ export class Context {
     let barrier = 0
     /** Up to here, what stands may become part of an escape that only the next pass sees. */
     let nested = 0
-    /** The end of the last escape, whatever became of it. */
-    let done = 0
     for (let at = next(0); at < length; at = next(found.end)) {
       if (!readEscape(bytes, at, length, found) && !readSeam(bytes, at, length, found)) {
         nested = at + LONGEST_ESCAPE
@@ -94,13 +90,6 @@ export class Context {
         open = -1
       }
       const { end } = found
-      // Ampersands that begin nothing are looked for only here, where the rest of one may be escaped.
-      for (let back = at - 1; back >= done && back > at - LONGEST_ESCAPE; back--) {
-        if (bytes[back] !== AMPERSAND) continue
-        nested = Math.max(nested, back + LONGEST_ESCAPE)
-        break
-      }
-      done = end
       const before = at === 0 ? EDGE : at === last || endsTemplate(bytes, at) ? ANY : bytes[at - 1]!
       if (at < nested || this.#possible(bytes, at, length, found, before)) {
         if (at < nested) nested += end - at

@@ -23,22 +23,13 @@ for (const starter of '\\%&') STARTER[starter.charCodeAt(0)] = 1
 /** A native search costs more than a look at this many bytes. */
 const NEAR = 12
 
-/** How entities begin. Ampersands are mostly `&&`, and a call for each of them costs more than these searches. */
-const ENTITIES: readonly Buffer[] = ['&#', '&am', '&ap', '&gt', '&lt', '&qu'].map((start) =>
-  Buffer.from(start),
-)
-
-/**
- * Finds the bytes that begin an escape, in order, as fast where they are dense as where they are rare. Of those
- * that may begin one and do not, it gives all but distant ampersands.
- */
+/** Finds the bytes that may begin an escape, in order, as fast where they are dense as where they are rare. */
 export class Starters {
   readonly #bytes: Buffer
   /** The first of each kind at or after the last place asked for, or an older one. */
   #backslash = -1
   #percent = -1
-  #entity = -1
-  readonly #entities: number[] = ENTITIES.map(() => -1)
+  #ampersand = -1
 
   constructor(bytes: Uint8Array, length: number) {
     this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, length)
@@ -52,23 +43,13 @@ export class Starters {
     if (at < near || at >= bytes.length) return at
     if (this.#backslash < at) this.#backslash = this.#find(0x5c, at)
     if (this.#percent < at) this.#percent = this.#find(0x25, at)
-    if (this.#entity < at) this.#entity = this.#findEntity(at)
-    return Math.min(this.#backslash, this.#percent, this.#entity)
+    if (this.#ampersand < at) this.#ampersand = this.#find(0x26, at)
+    return Math.min(this.#backslash, this.#percent, this.#ampersand)
   }
 
-  #find(starter: number | Buffer, at: number): number {
+  #find(starter: number, at: number): number {
     const found = this.#bytes.indexOf(starter, at)
     return found === -1 ? this.#bytes.length : found
-  }
-
-  #findEntity(at: number): number {
-    const places = this.#entities
-    let nearest = this.#bytes.length
-    for (let index = 0; index < places.length; index++) {
-      if (places[index]! < at) places[index] = this.#find(ENTITIES[index]!, at)
-      if (places[index]! < nearest) nearest = places[index]!
-    }
-    return nearest
   }
 }
 
