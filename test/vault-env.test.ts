@@ -58,6 +58,7 @@ testProvider({
     malformed: async () => ({ provider: provider(await fault('<html>')), codes: ['RESPONSE_MALFORMED'] }),
     slow: async () => ({ provider: provider(await fault(undefined)) }),
   },
+  versionsTogether: true,
   forbidden: () => [client.key],
 })
 

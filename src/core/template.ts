@@ -1,4 +1,5 @@
 import { SecretsError } from './errors.ts'
+import { didYouMean } from './nearest.ts'
 import { referenceError } from './reference.ts'
 
 /**
@@ -108,4 +109,13 @@ export function orderByNeeds(needs: ReadonlyMap<string, readonly string[]>): str
   }
   for (const name of needs.keys()) visit(name)
   return [...done].filter((name) => needs.has(name))
+}
+
+/** The template of `name` asks for something that is not there. */
+export function unknownAlias(name: string, alias: string, known: Iterable<string>): SecretsError {
+  return new SecretsError(
+    'TEMPLATE_INVALID',
+    `The template of ${name} names ${alias}, which is not declared.${didYouMean(alias, known)}`,
+    { hint: 'Declare it under `secrets`, or mend the name.' },
+  )
 }

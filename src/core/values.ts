@@ -1,4 +1,4 @@
-import { type DeclaredSecret, type ResolvedConfig, unknownAlias } from './config/resolve.ts'
+import type { DeclaredSecret, ResolvedConfig } from './config/resolve.ts'
 import { SecretsError, throwProblems } from './errors.ts'
 import { inMode, leaves, pick, type RawValue } from './extract.ts'
 import { type ImportedSecret, importedSecrets } from './imports.ts'
@@ -7,7 +7,14 @@ import { fromEnvironment, type Settled } from './reads.ts'
 import { Secret } from './redact.ts'
 import { canonicalReference } from './reference.ts'
 import { type SecretMeta, Snapshot, type SnapshotEntry } from './snapshot.ts'
-import { aliasesOf, orderByNeeds, ownerOf, parseTemplate, type TemplatePart } from './template.ts'
+import {
+  aliasesOf,
+  orderByNeeds,
+  ownerOf,
+  parseTemplate,
+  type TemplatePart,
+  unknownAlias,
+} from './template.ts'
 import type { Json } from './types.ts'
 import { isPlaceholder, validate } from './validate.ts'
 

@@ -73,6 +73,8 @@ export interface ProviderSuite {
   broken?: Partial<Record<BrokenCondition, () => BrokenCase | Promise<BrokenCase>>>
   /** Credentials: neither they nor a value may stand in an error, a debug line or the provider itself. */
   forbidden?: readonly string[] | (() => readonly string[])
+  /** Versions are of all documents at once, as where an environment is one document. Default `false`. */
+  versionsTogether?: boolean
   /** What a read after `close` does. Default `works`: closing gives back what idles, the next call starts anew. */
   afterClose?: 'works' | 'throws'
 }
@@ -274,6 +276,7 @@ export function testProvider(suite: ProviderSuite): void {
       }))
 
     testHistory({
+      versionsTogether: suite.versionsTogether ?? false,
       using,
       context,
       say,

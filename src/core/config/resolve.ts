@@ -6,7 +6,14 @@ import { SecretsError, throwProblems } from '../errors.ts'
 import { didYouMean } from '../nearest.ts'
 import { checkNames, checkTemplates } from '../policy.ts'
 import { PROVIDER_NAME, parseReference } from '../reference.ts'
-import { aliasesOf, orderByNeeds, ownerOf, parseTemplate, type TemplatePart } from '../template.ts'
+import {
+  aliasesOf,
+  orderByNeeds,
+  ownerOf,
+  parseTemplate,
+  type TemplatePart,
+  unknownAlias,
+} from '../template.ts'
 import type {
   CacheStorage,
   CacheStorageDescription,
@@ -340,13 +347,4 @@ function ordered(
   }
   throwProblems(problems, (count) => `${count} templates name secrets that are not declared:`)
   return new Map(orderByNeeds(needs).map((name) => [name, declared.get(name)!]))
-}
-
-/** The template of `name` asks for something that is not there. */
-export function unknownAlias(name: string, alias: string, known: Iterable<string>): SecretsError {
-  return new SecretsError(
-    'TEMPLATE_INVALID',
-    `The template of ${name} names ${alias}, which is not declared.${didYouMean(alias, known)}`,
-    { hint: 'Declare it under `secrets`, or mend the name.' },
-  )
 }
