@@ -153,7 +153,7 @@ class BunBuild {
     const { metafile } = result
     if (!this.#given.metafile) result.metafile = undefined
     try {
-      this.#judge(metafile)
+      await this.#judge(metafile, result.outputs)
       if (result.success) await this.#finish(result, metafile!)
     } catch (error) {
       result.outputs = []
@@ -164,9 +164,9 @@ class BunBuild {
   }
 
   /** @throws SecretsError for what a graph may not have, with chains */
-  #judge(metafile: BunMetafile | undefined): void {
+  async #judge(metafile: BunMetafile | undefined, outputs: BunBuildOutput['outputs']): Promise<void> {
     const { client } = this.#graphs
-    this.#judgeLeftOut(metafile)
+    await this.#judgeLeftOut(metafile, outputs)
     for (const id of this.#clientIds) {
       if (!meansServer(id)) continue
       const askers = [...(this.#importers.get(id) ?? [])].filter((file) => this.#clientFiles.has(file))
@@ -179,13 +179,19 @@ class BunBuild {
     this.#graphs.server.finish(importersOf)
   }
 
-  /** Of some imports (`with { type: 'sqlite' }`) Bun asks no plugin, and leaves them as they are. */
-  #judgeLeftOut(metafile: BunMetafile | undefined): void {
+  /**
+   * Of some imports (`with { type: 'sqlite' }`) Bun asks no plugin, and leaves them as they are. One that
+   * TypeScript drops because nothing uses it looks the same, but stands in no output.
+   */
+  async #judgeLeftOut(metafile: BunMetafile | undefined, outputs: BunBuildOutput['outputs']): Promise<void> {
     for (const [input, { imports }] of Object.entries(metafile?.inputs ?? {})) {
       for (const { path, external } of imports) {
         if (!external || !VIRTUAL.test(path)) continue
         this.#graphs[this.#consumer].resolve(path, resolve(input))
         if (this.#consumer === 'client' && meansServer(path)) continue
+        const texts = await Promise.all(outputs.map((output) => output.text()))
+        if (!texts.some((text) => [`"${path}"`, `'${path}'`].some((quoted) => text.includes(quoted))))
+          continue
         throw new SecretsError('UNSUPPORTED', `${path} was left out of the bundle, in ${input}.`, {
           hint: 'Import it without attributes.',
         })

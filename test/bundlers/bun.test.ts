@@ -125,6 +125,13 @@ describe('bun alone', () => {
     },
   )
 
+  it('takes an import that TypeScript drops because nothing uses it', async () => {
+    await world.app({ 'src/main.ts': `import { MAPS_KEY } from 'virtual:secrets/client'\nconsole.log(1)` })
+    const build = `Bun.build({ entrypoints: ['src/main.ts'], outdir: 'dist', plugins: [plugin()] })`
+    await script(`await ${build}; console.log(0)`)
+    expect(world.emitted()).toContain('console.log(1)')
+  })
+
   it('seals for a runtime that may lack Node’s modules', async () => {
     await world.app({ 'src/main.js': print('import.meta.env.DATABASE_URL') })
     const SECRETS_KEY = readFileSync(join(world.project.root, '.secrets/project.key'), 'utf8').trim()
