@@ -8,6 +8,8 @@ export default defineConfig({
     globalSetup: ['test/setup/global.ts'],
     testTimeout: 60_000,
     hookTimeout: 120_000,
+    // A browser, bundlers and five servers share two cores there: what fails twice is wrong.
+    retry: process.env.CI ? 1 : 0,
     // Two cores: a file starts bundlers, servers and browsers of its own.
     maxWorkers: 2,
     // A developer's own login must not reach the tests.
