@@ -40,9 +40,9 @@ export default command({
       )
       return
     }
-    const { serializeDotenv } = await import('./env-file.ts')
+    const { envText } = await import('../env-file.ts')
     const file = resolve(flags.root ?? '.', flags.output)
-    await writeAtomic(file, serializeDotenv(values))
+    await writeAtomic(file, envText(new Map(names.map((name) => [name, values[name]!]))))
     result(
       flags.json === true,
       { ...data, file },

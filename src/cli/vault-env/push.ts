@@ -14,8 +14,8 @@ export default command({
   args: TARGET,
   async run({ flags }) {
     const { place, project } = openTarget(flags)
-    const { readValues } = await import('./env-file.ts')
-    const values = readValues(place.file)
+    const { readEnvFile } = await import('../env-file.ts')
+    const { VAULT_KEY: _, ...values } = Object.fromEntries(await readEnvFile(place.file))
     const names = Object.keys(values)
     if (names.length === 0)
       throw new SecretsError('NOT_FOUND', `There is nothing to push in ${place.file}.`, {
