@@ -182,6 +182,29 @@ describe('without a configuration', () => {
     })
   })
 
+  it('writes down who changed what, where an audit log is wanted', async () => {
+    const own = new CliPlace('cli-audit', built)
+    const config = {
+      providers: { local: { type: 'local' } },
+      secrets: { AUDITED: 'local:AUDITED' },
+      audit: '.secrets/audit.jsonl',
+    }
+    own.write('secrets.config.json', JSON.stringify(config))
+    const value = place.secret(canary())
+    expect((await own.run(['set', 'AUDITED'], { input: value })).code).toBe(0)
+    expect((await own.run(['unset', 'AUDITED', '--yes'])).code).toBe(0)
+    const lines = own
+      .read('.secrets/audit.jsonl')
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line))
+    expect(lines).toMatchObject([
+      { action: 'write', provider: 'local', path: 'AUDITED', field: null },
+      { action: 'remove', provider: 'local', path: 'AUDITED', field: null },
+    ])
+    expect(canaryFiles(own.folder, [value])).toEqual([])
+  })
+
   it('keeps a value of one environment apart', async () => {
     const own = place.secret(canary())
     await place.run(['set', 'PLAIN', '--env', 'production'], { input: own })

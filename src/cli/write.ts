@@ -1,3 +1,4 @@
+import type { ResolvedConfig } from '../core/config/resolve.ts'
 import { SecretsError } from '../core/errors.ts'
 import type { ProviderContext } from '../core/types.ts'
 import type { Target } from './target.ts'
@@ -11,6 +12,17 @@ interface How {
 
 /** Stores a value at a target; a field of a document that is not there makes the document. */
 export async function writeTo(
+  config: ResolvedConfig,
+  target: Target,
+  value: string,
+  how: How,
+  context: ProviderContext,
+): Promise<void> {
+  await write(target, value, how, context)
+  await note(config, 'write', target)
+}
+
+async function write(
   { provider, path, field }: Target,
   value: string,
   { environment, expected }: How,
@@ -32,6 +44,24 @@ export async function writeTo(
 
 /** @returns whether there was something to remove */
 export async function removeFrom(
+  config: ResolvedConfig,
+  target: Target,
+  how: Pick<How, 'environment'>,
+  context: ProviderContext,
+): Promise<boolean> {
+  const removed = await remove(target, how, context)
+  if (removed) await note(config, 'remove', target)
+  return removed
+}
+
+/** In the audit log, where there is one. */
+async function note(config: ResolvedConfig, action: 'write' | 'remove', target: Target): Promise<void> {
+  if (config.audit === undefined) return
+  const { audit } = await import('../core/audit.ts')
+  await audit(config, { action, provider: target.name, path: target.path, field: target.field })
+}
+
+async function remove(
   { provider, path, field }: Target,
   { environment }: Pick<How, 'environment'>,
   context: ProviderContext,

@@ -10,6 +10,12 @@ export type AuditEvent =
   | { readonly action: 'load' | 'refresh'; readonly snapshot: Snapshot }
   | { readonly action: 'load' | 'refresh'; readonly error: unknown }
   | { readonly action: 'cache clear' | 'cache rekey' }
+  | {
+      readonly action: 'write' | 'remove'
+      readonly provider: string
+      readonly path: string
+      readonly field: string | undefined
+    }
 
 /**
  * Appends one line of JSON to the audit log, if there is one: in one write to a file opened for appending,
@@ -49,6 +55,10 @@ function detailsOf(event: AuditEvent): object {
     const { error } = event
     if (!(error instanceof SecretsError)) return { error: reasonOf(error) }
     return { error: [error, ...error.problems].map(({ code }) => code) }
+  }
+  if ('path' in event) {
+    const { provider, path, field = null } = event
+    return { provider, path, field }
   }
   if (!('snapshot' in event)) return {}
   const { snapshot } = event

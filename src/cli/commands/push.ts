@@ -47,7 +47,7 @@ export default command({
       const written: string[] = []
       try {
         for (const { name, value, target, expected, environment } of open) {
-          await writeTo(target, value, { environment, expected }, contextFor(target.name))
+          await writeTo(config, target, value, { environment, expected }, contextFor(target.name))
           written.push(name)
         }
       } catch (error) {

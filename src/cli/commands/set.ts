@@ -23,7 +23,7 @@ export default command({
       const target = targetOf(config, name, 'write')
       const value = await givenValue(name, flags.value)
       const { path, field } = target
-      await writeTo(target, value, { environment: env }, contextFor(target.name))
+      await writeTo(config, target, value, { environment: env }, contextFor(target.name))
       if (target.remark) warn(target.remark)
       const data = { name, provider: target.name, path, field: field ?? null, environment: env ?? null }
       const where = env === undefined ? '' : ` for ${env}`

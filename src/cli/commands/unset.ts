@@ -25,7 +25,7 @@ export default command({
       if (!yes && canAsk() && !(await confirm(`Remove ${name} from ${where}?`)))
         throw new CliError('CANCELLED', EXIT.mend, 'Nothing was removed.')
       const { path, field } = target
-      const removed = await removeFrom(target, { environment: env }, contextFor(target.name))
+      const removed = await removeFrom(config, target, { environment: env }, contextFor(target.name))
       if (!removed) throw notFoundError(`${name} is not set in ${where}.`, 'What there is: secrets list.')
       if (target.remark) warn(target.remark)
       const data = { name, provider: target.name, path, field: field ?? null, environment: env ?? null }
