@@ -84,14 +84,14 @@ export function createApp(options: AppOptions): Hono {
   app.get(`${PREFIX}/health`, health)
 
   app.post(`${PREFIX}/project/create`, async (context) => {
-    const body = await parseBody(await context.req.text())
+    const body = parseBody(await context.req.text())
     const { id, environments } = await store.createProject(
       field(body, 'project_name', 'project_name required'),
     )
     return context.json({ project_id: id, environments })
   })
   app.post(`${PREFIX}/project/set-key`, async (context) => {
-    const body = await parseBody(await context.req.text())
+    const body = parseBody(await context.req.text())
     const required = 'project_id and auth_key_hash required'
     const id = field(body, 'project_id', required)
     const hash = field(body, 'auth_key_hash', required)
@@ -108,7 +108,7 @@ export function createApp(options: AppOptions): Hono {
     signed(path, { changes, required = [], requiredMessage }, handle) {
       app.post(`${PREFIX}/${path}`, async (context) => {
         const raw = await context.req.text()
-        const body = await parseBody(raw)
+        const body = parseBody(raw)
         for (const name of required) field(body, name, requiredMessage)
         const project = await store.project(optionalField(body, 'project_id') ?? '')
         if (!project) throw new ApiError(404, 'Project not found')

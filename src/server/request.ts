@@ -13,7 +13,7 @@ export class ApiError extends Error {
 export type Body = Readonly<Record<string, unknown>>
 
 /** @throws ApiError 400 for what is no JSON object */
-export async function parseBody(raw: string): Promise<Body> {
+export function parseBody(raw: string): Body {
   try {
     const body: unknown = JSON.parse(raw)
     if (typeof body === 'object' && body !== null && !Array.isArray(body)) return body as Body

@@ -6,7 +6,7 @@ import {
   parseVaultKey,
 } from '../../core/crypto/vault-env.ts'
 import { SecretsError } from '../../core/errors.ts'
-import { callVaultEnv, type VaultEnvClientOptions } from './client.ts'
+import { callVaultEnv, malformedAnswer, type VaultEnvClientOptions } from './client.ts'
 import { loadDeviceSecret, saveDeviceSecret } from './device.ts'
 
 export interface Device {
@@ -32,7 +32,7 @@ export async function createProject(
   // Nothing is signed yet: the key comes with the project.
   const unsigned = { ...where, key: parseVaultKey('vk__')! }
   const made = await callVaultEnv('project/create', { project_id: undefined, project_name: name }, unsigned)
-  if (typeof made?.project_id !== 'string') throw malformed(where)
+  if (typeof made?.project_id !== 'string') throw malformedAnswer(where.url)
   const key = makeVaultKey(made.project_id)
   await keep(key)
   const options = { ...where, key: parseVaultKey(key)! }
@@ -55,7 +55,8 @@ export async function registerDevice(
     { device_name: name, device_hash: deviceHash(secret) },
     client,
   )
-  if (typeof answer?.device_id !== 'string' || typeof answer.status !== 'string') throw malformed(client)
+  if (typeof answer?.device_id !== 'string' || typeof answer.status !== 'string')
+    throw malformedAnswer(client.url)
   if (known === undefined) await saveDeviceSecret(projectId, secret)
   return { id: answer.device_id, status: answer.status }
 }
@@ -77,7 +78,7 @@ export async function changeDevice(
 
 export async function listDevices(client: VaultEnvClientOptions): Promise<Device[]> {
   const answer = await callVaultEnv('devices/list', {}, client)
-  if (!Array.isArray(answer?.devices)) throw malformed(client)
+  if (!Array.isArray(answer?.devices)) throw malformedAnswer(client.url)
   return (answer.devices as Record<string, unknown>[]).map((device) => ({
     id: String(device.id),
     name: String(device.device_name),
@@ -85,14 +86,4 @@ export async function listDevices(client: VaultEnvClientOptions): Promise<Device
     createdAt: Date.parse(String(device.created_at)),
     lastSeenAt: typeof device.last_seen_at === 'string' ? Date.parse(device.last_seen_at) : undefined,
   }))
-}
-
-function malformed({ url }: Where): SecretsError {
-  return new SecretsError(
-    'RESPONSE_MALFORMED',
-    `The answer of ${url} is not one of the vault-env protocol.`,
-    {
-      hint: 'Is a vault-env server there?',
-    },
-  )
 }

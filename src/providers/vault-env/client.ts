@@ -34,15 +34,20 @@ export async function callVaultEnv(
   const answer = (await response.json().catch(() => undefined)) as Answer | undefined
   if (response.ok) {
     if (typeof answer === 'object' && answer !== null && !Array.isArray(answer)) return answer
-    throw new SecretsError(
-      'RESPONSE_MALFORMED',
-      `The answer of ${url} is not one of the vault-env protocol.`,
-      {
-        hint: 'Is a vault-env server there?',
-      },
-    )
+    throw malformedAnswer(url)
   }
   return refused(response, answer, options)
+}
+
+/** What answers is no vault-env server, or speaks another version. */
+export function malformedAnswer(url: string): SecretsError {
+  return new SecretsError(
+    'RESPONSE_MALFORMED',
+    `The answer of ${url} is not one of the vault-env protocol.`,
+    {
+      hint: 'Is a vault-env server there?',
+    },
+  )
 }
 
 async function post(

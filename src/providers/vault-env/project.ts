@@ -8,7 +8,7 @@ import {
 } from '../../core/crypto/vault-env.ts'
 import { SecretsError } from '../../core/errors.ts'
 import type { JsonObject, ProviderContext, VersionEntry } from '../../core/types.ts'
-import { callVaultEnv, type VaultEnvClientOptions } from './client.ts'
+import { callVaultEnv, malformedAnswer, type VaultEnvClientOptions } from './client.ts'
 import { loadDeviceSecret } from './device.ts'
 
 export interface OpenProjectOptions {
@@ -59,7 +59,7 @@ export class VaultEnvProject {
     const answer = await this.#call('secrets/pull', this.#withDevice())
     if (!answer) return undefined
     const { secrets: blob, version } = answer
-    if (typeof blob !== 'string' || typeof version !== 'number') throw this.#malformed()
+    if (typeof blob !== 'string' || typeof version !== 'number') throw malformedAnswer(this.#client.url)
     return { values: this.open(blob), version: String(version), blob }
   }
 
@@ -71,7 +71,7 @@ export class VaultEnvProject {
       key_names: changed,
       key_count: Object.keys(values).length,
     })
-    if (typeof answer?.version !== 'number') throw this.#malformed()
+    if (typeof answer?.version !== 'number') throw malformedAnswer(this.#client.url)
     return String(answer.version)
   }
 
@@ -107,7 +107,7 @@ export class VaultEnvProject {
   async history(): Promise<VersionEntry[] | undefined> {
     const answer = await this.#call('secrets/versions', {})
     if (!answer) return undefined
-    if (!Array.isArray(answer.versions)) throw this.#malformed()
+    if (!Array.isArray(answer.versions)) throw malformedAnswer(this.#client.url)
     return (answer.versions as Record<string, unknown>[]).map(({ version, created_at: created }, index) => ({
       version: String(version),
       createdAt: Date.parse(String(created)),
@@ -127,7 +127,8 @@ export class VaultEnvProject {
   /** Decrypts what `pull` gave, now or earlier. */
   open(blob: string): JsonObject {
     const values: unknown = JSON.parse(decryptBlob(blob, this.#key()))
-    if (typeof values !== 'object' || values === null || Array.isArray(values)) throw this.#malformed()
+    if (typeof values !== 'object' || values === null || Array.isArray(values))
+      throw malformedAnswer(this.#client.url)
     return values as JsonObject
   }
 
@@ -141,13 +142,6 @@ export class VaultEnvProject {
 
   #call(route: string, body: Record<string, unknown>): ReturnType<typeof callVaultEnv> {
     return callVaultEnv(route, { environment: this.#environment, ...body }, this.#client)
-  }
-
-  #malformed(): SecretsError {
-    return new SecretsError(
-      'RESPONSE_MALFORMED',
-      `The answer of ${this.#client.url} is not one of the vault-env protocol.`,
-    )
   }
 }
 
