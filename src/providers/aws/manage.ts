@@ -1,9 +1,9 @@
 import { SecretsError } from '../../core/errors.ts'
 import type { ListEntry, ProviderContext, RemoveRequest } from '../../core/types.ts'
 import { describeSecret } from './describe.ts'
-import { malformedError } from './errors.ts'
-import { objectsIn, pagesOf } from './pages.ts'
-import type { About, Session } from './session.ts'
+import { listPages } from './list.ts'
+import { objectsIn } from './pages.ts'
+import type { Session } from './session.ts'
 
 /** All secrets whose names begin with `prefix`; those scheduled for deletion are left out. */
 export async function listSecrets(
@@ -11,17 +11,8 @@ export async function listSecrets(
   prefix: string,
   context: ProviderContext,
 ): Promise<ListEntry[]> {
-  const about: About = { action: 'ListSecrets' }
   const entries: ListEntry[] = []
-  const filter = prefix === '' ? {} : { Filters: [{ Key: 'name' as const, Values: [prefix] }] }
-  const pages = pagesOf(
-    (token) =>
-      session.call(context, about, (api, options) =>
-        api.listSecrets({ MaxResults: 100, ...filter, ...token }, options),
-      ),
-    () => malformedError(session.situation(context, about)),
-  )
-  for await (const page of pages) {
+  for await (const page of listPages(session, prefix, context)) {
     for (const entry of objectsIn(page.SecretList)) {
       const { Name: path, SecretVersionsToStages: versions = {}, LastChangedDate: changed } = entry
       // A stand-in may filter by another rule than AWS.

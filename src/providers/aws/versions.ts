@@ -2,11 +2,12 @@ import pLimit from 'p-limit'
 import { SecretsError } from '../../core/errors.ts'
 import type { ProviderContext, ReadRequest } from '../../core/types.ts'
 import { CURRENT, describeSecret, versionAt } from './describe.ts'
-import { deletedError, malformedError } from './errors.ts'
+import { deletedError } from './errors.ts'
+import { listPages } from './list.ts'
 import { keyOf, type Memory, widthOf } from './memory.ts'
-import { objectsIn, pagesOf } from './pages.ts'
+import { objectsIn } from './pages.ts'
 import { OF_ALL, readSecrets } from './read.ts'
-import type { About, Session } from './session.ts'
+import type { Session } from './session.ts'
 
 type Stages = Readonly<Record<string, readonly string[]>>
 type Stamp = string | undefined | SecretsError
@@ -105,19 +106,10 @@ async function listStages(
   const found = new Map<string, Stages>()
   const wanted = new Set(paths.filter((path) => !path.startsWith('arn:')))
   if (memory.listDenied || wanted.size < LIST_FROM) return found
-  const about: About = { action: 'ListSecrets' }
   const prefix = commonPrefix([...wanted])
-  const filter = prefix === '' ? {} : { Filters: [{ Key: 'name' as const, Values: [prefix] }] }
-  const pages = pagesOf(
-    (token) =>
-      session.call(context, about, (api, options) =>
-        api.listSecrets({ MaxResults: 100, ...filter, ...token }, options),
-      ),
-    () => malformedError(session.situation(context, about)),
-  )
   let count = 0
   try {
-    for await (const page of pages) {
+    for await (const page of listPages(session, prefix, context)) {
       count += 1
       for (const { Name: path, SecretVersionsToStages: stages } of objectsIn(page.SecretList))
         if (path !== undefined && stages && wanted.has(path)) found.set(path, stages)
