@@ -97,7 +97,7 @@ export class EsbuildGuard {
   }
 
   #take(file: string, text: string): void {
-    for (const name of this.#options.session.names) if (text.includes(name)) this.#names.add(name)
+    for (const name of this.#options.session.names) if (standsIn(text, name)) this.#names.add(name)
     if (file !== '' && WHOLE.test(text) && codeLoader(file, this.#options.given)) this.#patternFiles.add(file)
   }
 
@@ -230,6 +230,15 @@ function importersFrom({ inputs }: Metafile, root: string): ImportersOf {
   // Asked for where something is denied, and nowhere else.
   let importers: Map<string, string[]> | undefined
   return (id) => (importers ??= collect()).get(id) ?? []
+}
+
+/** Whether a name stands in a text by itself, and not as a part of a longer word. */
+function standsIn(text: string, name: string): boolean {
+  const isPart = (at: number): boolean => /[\w$]/.test(text[at] ?? '')
+  for (let at = text.indexOf(name); at !== -1; at = text.indexOf(name, at + 1)) {
+    if (!isPart(at - 1) && !isPart(at + name.length)) return true
+  }
+  return false
 }
 
 function isInside(folder: string, path: string): boolean {

@@ -142,6 +142,15 @@ describe('esbuild alone', () => {
     expect(Object.keys(metafile!.outputs)).toEqual(['dist/main.js'])
   })
 
+  it('gives a client the names that stand in sources, not those that other words contain', async () => {
+    await app({
+      'src/main.ts': `console.log(JSON.stringify(import.meta.env.MAPS_KEY)) // import.meta.env SUBTITLE TITLES $TITLE`,
+    })
+    await build(given())
+    expect(run()).toBe(MAPS_KEY)
+    expect(readFileSync(join(project.root, 'dist/main.js'), 'utf8')).not.toContain(TITLE)
+  })
+
   it('explains what it cannot take apart', async () => {
     await app({ 'src/main.ts': `const { MAPS_KEY } = (import.meta as any).env\nconsole.log(MAPS_KEY)` })
     expect(await refused()).toMatch(/used as a whole.*Read import\.meta\.env\.MAPS_KEY directly/s)
