@@ -18,6 +18,7 @@ export type {
   CacheStorageDescription,
   CheckResult,
   Consumer,
+  DashboardSettings,
   DocumentMetadata,
   Duration,
   Json,

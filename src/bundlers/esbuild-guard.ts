@@ -1,11 +1,11 @@
 import { resolve, sep } from 'node:path'
 import type { BuildOptions, Message, Metafile, OutputFile, PluginBuild } from 'esbuild'
 import type { ImportersOf } from '../core/guard.ts'
+import { findReaders } from '../core/readers.ts'
 import { ENV_ID, mayRead, namesRead } from './esbuild-env.ts'
 import { codeLoader, type Judgement, judge, textOf } from './esbuild-sources.ts'
 import type { Graph } from './graph.ts'
 import { linkedPackages } from './linked-packages.ts'
-import { findReaders } from './readers.ts'
 import type { Session } from './session.ts'
 
 /** The environment as anything but the object of a member access. */

@@ -1,7 +1,7 @@
 import { sep } from 'node:path'
+import { fileReads, findReaders, type ReadersOptions } from '../core/readers.ts'
 import type { CompilerRun, CompilerWays } from './compiler-hooks.ts'
 import { fileBeside, STUB } from './compiler-virtual.ts'
-import { fileReads, findReaders, type ReadersOptions } from './readers.ts'
 import { stampOf } from './webpack-hooks.ts'
 
 /** Sources that a rule may send to the loader though nobody has looked into them. */

@@ -82,11 +82,16 @@ export class SecretsError extends Error {
   readonly retryAfter: number | undefined
   /** The single errors behind a `SEVERAL`; empty otherwise. */
   readonly problems: readonly SecretsError[]
+  /** The secrets that have no value because of it, where that is known. */
+  readonly names: readonly string[]
 
   constructor(
     code: SecretsErrorCode,
     message: string,
-    options: SecretsErrorOptions & { problems?: readonly SecretsError[] } = {},
+    options: SecretsErrorOptions & {
+      problems?: readonly SecretsError[]
+      names?: readonly string[]
+    } = {},
   ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
     this.name = 'SecretsError'
@@ -94,6 +99,7 @@ export class SecretsError extends Error {
     this.hint = options.hint
     this.retryAfter = options.retryAfter
     this.problems = options.problems ?? []
+    this.names = options.names ?? []
   }
 
   /** Whether another try may succeed (network, 5xx, 429, sealed, standby). */

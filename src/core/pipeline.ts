@@ -133,10 +133,7 @@ export async function createSecrets(options: SecretsOptions = {}): Promise<Secre
           logger,
           contextFor,
           // Not with others' calls: one that is under way may have read before the change.
-          load: (providers, quiet) => {
-            const refresh = providers && { refresh: { providers } }
-            return loadSnapshot({ ...loader, logger: quiet }, { ...refresh }, revalidate)
-          },
+          load: (refresh, quiet) => loadSnapshot({ ...loader, logger: quiet }, { refresh }, revalidate),
         },
         { ...(latest && { from: latest }), ...how },
       )

@@ -30,6 +30,8 @@ export type Settled =
       readonly source: 'provider' | 'cache'
       /** Unix ms; of what was lent and is never kept. */
       readonly expiresAt?: number | undefined
+      /** What the provider said when a cached value had to stand in. */
+      readonly error?: SecretsError | undefined
     }
   | SecretsError
   | undefined
@@ -146,7 +148,7 @@ export function settle(reads: readonly Read[], input: SettleInput): SettleOutput
     const answer = answerOf(read, input)
     const isUsable = entry !== undefined && !revoked && input.now - entry.fetchedAt <= input.maxStale
     if (isUsable && mayStandIn(answer, input)) {
-      values.set(read.key, fromCache(entry, true))
+      values.set(read.key, { ...fromCache(entry, true), error: answer })
       const age = Math.max(input.now - entry.fetchedAt, stale?.age ?? 0)
       down.add(read.reference.provider)
       stale = { providers: [...down].join(', '), age, count: (stale?.count ?? 0) + 1, why: answer.message }
@@ -175,7 +177,7 @@ export function isFromCache(settled: Settled): boolean {
   return settled !== undefined && !(settled instanceof SecretsError) && settled.source === 'cache'
 }
 
-function fromCache(entry: CacheEntry, stale: boolean): Settled {
+function fromCache(entry: CacheEntry, stale: boolean): Exclude<Settled, SecretsError | undefined> {
   const kind = entry.kind === 'json' ? 'json' : 'text'
   return {
     value: { kind, text: entry.text },

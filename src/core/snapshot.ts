@@ -1,4 +1,5 @@
 import { inspect } from 'node:util'
+import type { SecretsError } from './errors.ts'
 import type { RawValue } from './extract.ts'
 import { Secret } from './redact.ts'
 import type { Json } from './types.ts'
@@ -19,6 +20,8 @@ export interface SecretMeta {
   readonly fetchedAt: number | undefined
   /** Whether the value is older than its `ttl`: its provider did not answer, or was not to be asked. */
   readonly stale: boolean
+  /** Why its provider gave nothing newer, where it was asked. */
+  readonly error: SecretsError | undefined
   /** `json`: the text is a JSON document, or what a schema made of the value. */
   readonly kind: 'text' | 'json'
   /** Whether its schema made another value of it, which whoever reads it without the schema will not have. */

@@ -106,18 +106,11 @@ class Problems {
 
 /** A provider speaks of paths; whoever reads it looks for the name of a secret. */
 function withNames(problem: SecretsError, names: readonly string[]): SecretsError {
-  const unsaid = names.filter((name) => !says(problem.message, name))
-  if (unsaid.length === 0) return problem
+  const { code, message, hint, retryAfter, problems, cause } = problem
+  const unsaid = names.filter((name) => !says(message, name))
   const more = names.length > 10 ? ` and ${names.length - 10} more` : ''
-  return new SecretsError(
-    problem.code,
-    `${problem.message} Needed by ${names.slice(0, 10).join(', ')}${more}.`,
-    {
-      hint: problem.hint,
-      retryAfter: problem.retryAfter,
-      problems: problem.problems,
-    },
-  )
+  const needed = unsaid.length === 0 ? '' : ` Needed by ${names.slice(0, 10).join(', ')}${more}.`
+  return new SecretsError(code, `${message}${needed}`, { hint, retryAfter, problems, names, cause })
 }
 
 /** Whether a text has the name as a word of its own. */
@@ -200,8 +193,8 @@ function readValue(secret: Pending, work: Work): Found | SecretsError | undefine
   const value = template
     ? shaped(fill(name, template, work), secret, reference!.source)
     : (secret.imported?.value ?? inMode(answer.value, mode, name, reference!))
-  const { version, fetchedAt, stale, source } = answer
-  return { value, meta: { ...metaOf(secret, source), version, fetchedAt, stale } }
+  const { version, fetchedAt, stale, source, error } = answer
+  return { value, meta: { ...metaOf(secret, source), version, fetchedAt, stale, error } }
 }
 
 /** A text in the mode its secret is declared in; `source` says where it stands, for messages. */
@@ -225,6 +218,7 @@ function metaOf(secret: Pending, source: SecretMeta['source']): SecretMeta {
     version: undefined,
     fetchedAt: undefined,
     stale: false,
+    error: undefined,
     kind: 'text',
     transformed: false,
   }

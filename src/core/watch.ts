@@ -3,8 +3,10 @@ import { parseDuration } from './duration.ts'
 import { reasonOf, SecretsError } from './errors.ts'
 import type { Logger } from './log.ts'
 import { onRefreshSignal } from './refresh-signal.ts'
+import type { Refresh } from './round.ts'
 import { changedNames, type Snapshot } from './snapshot.ts'
 import type { Duration, Provider, ProviderContext, ReadRequest } from './types.ts'
+import { callWithin } from './watch-call.ts'
 import { documentsOf, stampsOf } from './watch-stamps.ts'
 
 export interface WatchOptions {
@@ -23,12 +25,19 @@ export interface WatchOptions {
   onError?(error: SecretsError): void
   /** What `onError` was told is over. */
   onRecover?(): void
+  /** After each question to a provider. @param error what came of it, if anything did */
+  onAsked?(provider: string, error: SecretsError | undefined): void
 }
 
 /** A watch that is under way. */
 export interface Watch {
   /** Asks every provider now. Resolves when that is done, failed or not. */
   check(): Promise<void>
+  /**
+   * Reads anew whatever the stamps say: everything, or some names. What differs is told as any change.
+   * @throws SecretsError for what cannot be read, or what `onChange` refuses
+   */
+  reload(refresh: true | readonly string[]): Promise<Snapshot>
   /** Ends timers and file watches at once; nothing is told afterwards. */
   stop(): void
 }
@@ -37,8 +46,8 @@ export interface Watch {
 export interface WatchParts {
   readonly config: ResolvedConfig
   readonly logger: Logger
-  /** Reads anew what these providers hold, the rest from the cache where it is fresh; `undefined`: all as `load()` does. */
-  load(providers: readonly string[] | undefined, logger: Logger): Promise<Snapshot>
+  /** Reads this much anew, the rest from the cache where it is fresh; `undefined`: all as `load()` does. */
+  load(refresh: Refresh | undefined, logger: Logger): Promise<Snapshot>
   contextFor(provider: string): ProviderContext
 }
 
@@ -52,6 +61,13 @@ interface Place {
   failures: number
   /** Unix time in ms. */
   due: number
+}
+
+/** A `reload` that waits for its turn. */
+interface Wanted {
+  readonly refresh: true | readonly string[]
+  readonly done: (snapshot: Snapshot) => void
+  readonly failed: (error: unknown) => void
 }
 
 /** Intervals vary by this much, so that many machines do not ask at once. */
@@ -78,6 +94,7 @@ class Watcher implements Watch {
   #snapshot: Snapshot | undefined
   /** To be looked at, by whom nobody has looked at since. */
   readonly #dirty = new Set<Place>()
+  readonly #wanted: Wanted[] = []
   #running: Promise<void> | undefined
   #timer: NodeJS.Timeout | undefined
   /** Unix time in ms at which the timer should come. */
@@ -117,10 +134,25 @@ class Watcher implements Watch {
     return this.#look(this.#places)
   }
 
+  reload(refresh: true | readonly string[]): Promise<Snapshot> {
+    return new Promise((done, failed) => {
+      this.#wanted.push({ refresh, done, failed })
+      void this.#look([])
+      if (this.#isStopped) this.#giveUp()
+    })
+  }
+
   stop(): void {
     this.#stopping.abort()
     clearTimeout(this.#timer)
+    this.#giveUp()
     for (const stop of this.#stops.splice(0)) stop()
+  }
+
+  /** Nobody will come to what still waits. */
+  #giveUp(): void {
+    for (const { failed } of this.#wanted.splice(0))
+      failed(new SecretsError('ABORTED', 'The watch was ended before its providers were asked.'))
   }
 
   get #isStopped(): boolean {
@@ -139,12 +171,29 @@ class Watcher implements Watch {
   }
 
   async #lookAll(): Promise<void> {
-    while (this.#dirty.size > 0 && !this.#isStopped) {
+    while ((this.#dirty.size > 0 || this.#wanted.length > 0) && !this.#isStopped) {
+      for (const wanted of this.#wanted.splice(0)) await this.#reload(wanted)
       const places = [...this.#dirty]
       this.#dirty.clear()
+      if (places.length === 0) continue
       const errors = this.#snapshot ? await this.#compare(places) : await this.#read(undefined, places)
       if (this.#isStopped) return
       this.#tell(errors)
+    }
+  }
+
+  async #reload({ refresh, done, failed }: Wanted): Promise<void> {
+    const { config, load, logger } = this.#parts
+    try {
+      const snapshot = await load(refresh, logger)
+      this.#stamps = new Map([...this.#stamps, ...stampsOf(config, snapshot)])
+      const names = changedNames(this.#snapshot, snapshot)
+      this.#snapshot = snapshot
+      const [refused] = this.#isStopped ? [] : await this.#deliver(names)
+      if (refused) failed(refused)
+      else done(snapshot)
+    } catch (error) {
+      failed(error)
     }
   }
 
@@ -157,9 +206,9 @@ class Watcher implements Watch {
       places.map(async (place) => {
         try {
           if (await this.#differs(place, asked)) changed.push(place)
-          else settle(place)
+          else this.#settle(place)
         } catch (error) {
-          errors.push(failed(place, error))
+          errors.push(this.#failed(place, error))
         }
       }),
     )
@@ -173,7 +222,9 @@ class Watcher implements Watch {
     const { provider, requests, name } = place
     // What has no stamps is read, and the values are compared.
     if (!provider.versions) return true
-    const stamps = await this.#within(name, (context) => provider.versions!([...requests.values()], context))
+    const stamps = await callWithin(this.#parts, this.#stopping.signal, name, (context) =>
+      provider.versions!([...requests.values()], context),
+    )
     let differs = false
     for (const [index, key] of [...requests.keys()].entries()) {
       const stamp = stamps[index]
@@ -200,12 +251,10 @@ class Watcher implements Watch {
     const quiet: Logger = { ...logger, warn: (message) => void warnings.push(message) }
     let snapshot: Snapshot
     try {
-      snapshot = await load(
-        changed?.map(({ name }) => name),
-        quiet,
-      )
+      snapshot = await load(changed && { providers: changed.map(({ name }) => name) }, quiet)
     } catch (error) {
-      return [places.map((place) => failed(place, error))[0] ?? asError(error)]
+      // Whose it is of those that were read together, its names tell.
+      return [places.map((place) => this.#failed(place, error, false))[0] ?? asError(error)]
     }
     if (this.#isStopped) return []
     // From what was read, not from what was asked for: it may have changed once more in between.
@@ -214,12 +263,10 @@ class Watcher implements Watch {
     this.#snapshot = snapshot
     const errors: SecretsError[] = []
     for (const place of places) {
-      const isStale = snapshot.names().some((name) => {
-        const { provider, stale } = snapshot.meta(name)!
-        return stale && provider === place.name
-      })
-      if (isStale) failed(place, undefined)
-      else settle(place)
+      const metas = snapshot.names().map((name) => snapshot.meta(name)!)
+      const stale = metas.find((meta) => meta.stale && meta.provider === place.name)
+      if (stale) this.#failed(place, stale.error, stale.error !== undefined)
+      else this.#settle(place)
     }
     // Stale values, with their age.
     for (const message of warnings) errors.push(new SecretsError('UNREACHABLE', message))
@@ -237,6 +284,22 @@ class Watcher implements Watch {
     } catch (error) {
       return [asError(error)]
     }
+  }
+
+  #settle(place: Place): void {
+    place.failures = 0
+    place.due = Date.now() + jittered(place.interval)
+    this.#options.onAsked?.(place.name, undefined)
+  }
+
+  /** @param isOwn whether it is known to be this provider's */
+  #failed(place: Place, error: unknown, isOwn = true): SecretsError {
+    const known = asError(error)
+    const longest = place.interval === Infinity ? LONGEST_WAIT : Math.max(LONGEST_WAIT, place.interval)
+    const wait = Math.min(1000 * 2 ** place.failures++, longest)
+    place.due = Date.now() + Math.max(known.retryAfter ?? 0, jittered(wait))
+    if (isOwn) this.#options.onAsked?.(place.name, known)
+    return known
   }
 
   #tell(errors: readonly SecretsError[]): void {
@@ -273,42 +336,10 @@ class Watcher implements Watch {
     if (places.length > 0) void this.#look(places)
     else this.#schedule()
   }
-
-  /** A call that ends with its deadline, or when the watch does. Nothing of it stays with the watch afterwards. */
-  async #within<T>(name: string, call: (context: ProviderContext) => Promise<T>): Promise<T> {
-    const { config, contextFor } = this.#parts
-    const { deadlineOf } = await import('./fetch.ts')
-    const controller = new AbortController()
-    const stopping = this.#stopping.signal
-    const stop = (): void => controller.abort(stopping.reason)
-    stopping.addEventListener('abort', stop)
-    const passed = new DOMException('The deadline has passed.', 'TimeoutError')
-    const timer = setTimeout(() => controller.abort(passed), config.timeout).unref()
-    const context = { ...contextFor(name), signal: controller.signal }
-    try {
-      return await Promise.race([call(context), deadlineOf(context)])
-    } finally {
-      clearTimeout(timer)
-      stopping.removeEventListener('abort', stop)
-    }
-  }
 }
 
 function jittered(ms: number): number {
   return ms * (1 - JITTER + Math.random() * 2 * JITTER)
-}
-
-function settle(place: Place): void {
-  place.failures = 0
-  place.due = Date.now() + jittered(place.interval)
-}
-
-function failed(place: Place, error: unknown): SecretsError {
-  const known = asError(error)
-  const longest = place.interval === Infinity ? LONGEST_WAIT : Math.max(LONGEST_WAIT, place.interval)
-  const wait = Math.min(1000 * 2 ** place.failures++, longest)
-  place.due = Date.now() + Math.max(known.retryAfter ?? 0, jittered(wait))
-  return known
 }
 
 function asError(error: unknown): SecretsError {

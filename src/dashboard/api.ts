@@ -92,6 +92,8 @@ export interface DashboardState {
   /** The allowlist as configured. */
   readonly client: readonly string[]
   readonly links: readonly LinkView[]
+  /** Whether `set` takes names that are not there yet: the configuration imports all of the embedded vault. */
+  readonly canAdd: boolean
   /** Newest first, since the start; at most 100. */
   readonly rotations: readonly RotationView[]
   /** Why the project has no values at all. */
@@ -106,7 +108,8 @@ export interface DashboardRequests {
   readonly test: { readonly provider: string }
   /** `null`: without a profile. */
   readonly profile: { readonly name: string | null }
-  readonly 'move-to-local': { readonly name: string }
+  /** Without `replace`, a local value of that name is left as it is, and the answer is a `CONFLICT`. */
+  readonly 'move-to-local': { readonly name: string; readonly replace?: boolean }
   /** Only into the embedded vault. */
   readonly set: { readonly name: string; readonly value: string }
   readonly unset: { readonly name: string }

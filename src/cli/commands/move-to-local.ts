@@ -15,29 +15,19 @@ export default command({
   async run({ flags }) {
     const { name, yes, json } = flags
     const { loadSome, optionsOf, unknownName, withSecrets } = await import('../context.ts')
-    const { SecretsError } = await import('../../core/errors.ts')
-    const { textsOf } = await import('../reveal.ts')
+    const { moveToLocal } = await import('../../core/move-to-local.ts')
     const { approve } = await import('../prompt.ts')
-    const { relink } = await import('../relink.ts')
-    await withSecrets(flags, async ({ config, contextFor }) => {
-      const secret = config.secrets.get(name)
-      if (!secret) throw unknownName(name, config.secrets.keys())
-      const [key, local] = [...config.providers].find(([, { type }]) => type === 'local') ?? []
-      if (key === undefined || !local?.write)
-        throw new SecretsError('UNSUPPORTED', 'The configuration has no local vault.', {
-          hint: 'Add `local: local()` to `providers`.',
-        })
-      const to = `${key}:${name}`
-      if (secret.reference?.provider === key)
-        throw new SecretsError('UNSUPPORTED', `${name} is in ${key} already.`)
-      // The last value known, from the cache too: the place it comes from may be gone.
-      const value = textsOf(await loadSome(config, [name]), [name]).get(name)!
-      const [there] = await local.read([{ path: name, options: {} }], contextFor(key))
-      if (there instanceof SecretsError) throw there
-      if (there) await approve(`Replace ${to}, which has a value?`, yes)
-      await local.write({ path: name, value, expected: there ? there.version : null }, contextFor(key))
-      const from = secret.reference?.source ?? 'its template'
-      const file = await relink(config, optionsOf(flags), { name, from: secret.reference?.source, to })
+    await withSecrets(flags, async (secrets) => {
+      const { config } = secrets
+      if (!config.secrets.has(name)) throw unknownName(name, config.secrets.keys())
+      const moved = await moveToLocal(secrets, {
+        name,
+        value: async () => (await loadSome(config, [name])).get(name)!,
+        mayReplace: (to) => approve(`Replace ${to}, which has a value?`, yes),
+        options: optionsOf(flags),
+      })
+      const { from = 'its template', to, file } = moved
+      const [key] = to.split(':')
       result(json === true, { name, from, to, linked: file ?? null }, () =>
         file ? `${name} is ${to} now, in ${file} too.` : `The value of ${name} is in ${key} now.`,
       )

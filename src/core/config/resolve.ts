@@ -28,6 +28,7 @@ import { activeProfile } from './active.ts'
 import { findConfig } from './find.ts'
 import { loadConfigFile } from './load.ts'
 import { type ConfigLayer, mergeLayers, profileLayer } from './merge.ts'
+import { fillPlaceholders, wholePlace } from './placeholders.ts'
 import { checkShape } from './shape.ts'
 import { DEFAULT_WATCH, watchSettings } from './watch-settings.ts'
 
@@ -62,6 +63,8 @@ export interface ResolvedConfig {
   readonly root: string
   readonly environment: string
   readonly profile: string | undefined
+  /** Every profile that there is. */
+  readonly profiles: readonly string[]
   readonly providers: ReadonlyMap<string, Provider>
   /** Documents whose every key is a secret. */
   readonly imports: readonly Reference[]
@@ -87,6 +90,7 @@ export interface ResolvedConfig {
   /** ms */
   readonly timeout: number
   readonly sync: 'startup' | 'manual'
+  readonly dashboard: { readonly remote: boolean } | false
   /** Absolute. */
   readonly audit: string | undefined
   /** The files that were read, from the least to the most specific. */
@@ -103,6 +107,8 @@ export interface ResolveOptions extends SecretsConfig {
   configFile?: string | false
   /** The bundler's mode: the environment where nothing else names one. */
   mode?: string
+  /** Whether to use no profile, whatever is configured or chosen. Default `false`. */
+  withoutProfile?: boolean
 }
 
 /** A whole configuration was handed over, so no file is looked for. */
@@ -114,7 +120,7 @@ const isWhole = (config: SecretsConfig): boolean =>
  * @throws SecretsError with every mistake at once
  */
 export async function resolveConfig(options: ResolveOptions = {}): Promise<ResolvedConfig> {
-  const { root: start = process.cwd(), configFile, mode, ...inline } = options
+  const { root: start = process.cwd(), configFile, mode, withoutProfile = false, ...inline } = options
   const found = findConfig(start)
   const files =
     configFile === false || (configFile === undefined && isWhole(inline))
@@ -129,7 +135,9 @@ export async function resolveConfig(options: ResolveOptions = {}): Promise<Resol
 
   const base = mergeLayers(layers)
   const chosen = files.length > 0 ? activeProfile(found.root) : undefined
-  const profile = inline.profile ?? (process.env.SECRETS_PROFILE || chosen || base.config.profile)
+  const profile = withoutProfile
+    ? undefined
+    : (inline.profile ?? (process.env.SECRETS_PROFILE || chosen || base.config.profile))
   layers.push(...profileLayer(base.config, profile))
   const { config, origins } = mergeLayers(layers)
   const environment = config.environment ?? (mode || process.env.NODE_ENV || 'development')
@@ -139,6 +147,7 @@ export async function resolveConfig(options: ResolveOptions = {}): Promise<Resol
     root: isWhole(inline) ? resolve(start) : found.root,
     environment,
     profile,
+    profiles: Object.keys(config.profiles ?? {}),
     files: files.map(({ file }) => file),
     origins,
   })
@@ -158,7 +167,7 @@ function zeroConfig(config: SecretsConfig): SecretsConfig {
 
 function build(
   config: SecretsConfig,
-  place: Pick<ResolvedConfig, 'root' | 'environment' | 'profile' | 'files' | 'origins'>,
+  place: Pick<ResolvedConfig, 'root' | 'environment' | 'profile' | 'profiles' | 'files' | 'origins'>,
 ): ResolvedConfig {
   const problems: SecretsError[] = []
   const attempt = <T>(make: () => T): T | undefined => {
@@ -266,30 +275,14 @@ function build(
     watch: attempt(() => watchSettings(config, providers)) ?? DEFAULT_WATCH,
     timeout: config.timeout ?? 15_000,
     sync: config.sync ?? 'startup',
+    dashboard:
+      config.dashboard === false
+        ? false
+        : { remote: typeof config.dashboard === 'object' && config.dashboard.remote === true },
     audit: config.audit === undefined ? undefined : resolve(place.root, config.audit),
   })
   throwProblems(problems, (count) => `${count} mistakes in the configuration:`)
   return resolved
-}
-
-/** `{environment}` and `{profile}` in a reference stand for the active ones. */
-function fillPlaceholders(
-  source: string,
-  place: { environment: string; profile: string | undefined },
-): string {
-  return source
-    .replaceAll('{environment}', () => encodeURIComponent(place.environment))
-    .replaceAll('{profile}', () => encodeURIComponent(place.profile ?? 'default'))
-}
-
-/** `aws` or `aws:` alone means the secret named after the environment (one secret = one environment). */
-function wholePlace(source: string, environment: string): string {
-  if (!/^[\w-]+:?$/.test(source)) return source
-  const slug = environment
-    .toLowerCase()
-    .replace(/[^a-z0-9]+/g, '-')
-    .replace(/^-+|-+$/g, '')
-  return `${source.replace(':', '')}:${slug}`
 }
 
 function asProvider(name: string, given: Provider | ProviderDescription): Provider {

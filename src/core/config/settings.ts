@@ -72,6 +72,15 @@ export interface WatchSettings {
   providers?: Record<string, Duration>
 }
 
+export interface DashboardSettings {
+  /**
+   * Whether other machines may open it too, as far as the dev server lets them in: by a name of
+   * `server.allowedHosts`, and with the token. Default `false`: whoever is not this machine is refused. A
+   * container's published port needs it.
+   */
+  remote?: boolean
+}
+
 /** What a profile may change: another account, cluster or region. */
 export interface ProfileOverlay {
   providers?: Record<string, Provider | ProviderDescription>
@@ -114,6 +123,8 @@ export interface SecretsConfig extends ProfileOverlay {
    * Default `'startup'`.
    */
   sync?: 'startup' | 'manual'
+  /** Whether a dev server of Vite has the dashboard at `/__secrets/`. Default `true`. */
+  dashboard?: boolean | DashboardSettings
   /**
    * A file, relative to the root, to which every load appends one line of JSON: who, when, which names, from
    * where. Never a value. Default none.

@@ -54,6 +54,7 @@ const CONFIG: Record<string, Rule> = {
   watch: or(object, disabled),
   timeout: milliseconds,
   sync: oneOf('startup', 'manual'),
+  dashboard: or(flag, object),
   audit: text,
 }
 const DECLARATION: Record<string, Rule> = {
@@ -80,6 +81,7 @@ const CACHE: Record<string, Rule> = {
   staleWhileRevalidate: flag,
 }
 const SCAN: Record<string, Rule> = { exclude: texts }
+const DASHBOARD: Record<string, Rule> = { remote: flag }
 const WATCH: Record<string, Rule> = { interval: duration, providers: object }
 
 function check(value: unknown, owner: string, rules: Record<string, Rule>): SecretsError[] {
@@ -108,6 +110,7 @@ export function checkShape(config: unknown): SecretsError[] {
   problems.push(...checkParts(config, ''))
   if (isObject(config.scan)) problems.push(...check(config.scan, 'scan', SCAN))
   if (isObject(config.watch)) problems.push(...check(config.watch, 'watch', WATCH))
+  if (isObject(config.dashboard)) problems.push(...check(config.dashboard, 'dashboard', DASHBOARD))
   if (isObject(config.profiles)) {
     for (const [name, overlay] of Object.entries(config.profiles)) {
       const owner = `profiles.${name}`

@@ -1,7 +1,7 @@
 import { readFile, stat } from 'node:fs/promises'
-import type { ResolvedConfig } from '../core/config/resolve.ts'
-import { writeAtomic } from '../core/files.ts'
-import { createSecrets, type SecretsOptions } from '../core/pipeline.ts'
+import type { ResolvedConfig } from './config/resolve.ts'
+import { writeAtomic } from './files.ts'
+import { createSecrets, type SecretsOptions } from './pipeline.ts'
 
 /**
  * Changes the reference of one name in the file that declares it, where that is one plain piece of text:

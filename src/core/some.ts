@@ -1,0 +1,72 @@
+import type { DeclaredSecret, ResolvedConfig } from './config/resolve.ts'
+import { SecretsError } from './errors.ts'
+import { createSecrets } from './pipeline.ts'
+import type { Snapshot } from './snapshot.ts'
+import { aliasesOf, ownerOf } from './template.ts'
+import type { SecretDeclaration } from './types.ts'
+
+/**
+ * Some of a project's secrets, and what their templates need: who asks for one name neither waits for the
+ * others nor fails with them.
+ * @param names declared ones or dot keys of them; others can only come from an import, which is read then.
+ * @returns what there is of them; a name that nothing gives is missing
+ * @throws SecretsError for what it loads
+ */
+export async function loadSome(config: ResolvedConfig, names: readonly string[]): Promise<Snapshot> {
+  const isDeclared = (name: string): boolean => config.secrets.has(name)
+  const needed = new Set<string>()
+  let imported = false
+  const need = (name: string): void => {
+    const owner = ownerOf(name, isDeclared)
+    if (owner === undefined) imported = true
+    else if (!needed.has(owner)) {
+      needed.add(owner)
+      for (const alias of aliasesOf(config.secrets.get(owner)!.template ?? [])) need(alias)
+    }
+  }
+  for (const name of names) need(name)
+  return loadParts(config, needed, imported).catch((error: unknown) => {
+    // A value may itself name other secrets (dotenv), which only reading it shows.
+    const incomplete = error instanceof SecretsError && error.code === 'TEMPLATE_INVALID'
+    if (incomplete) return loadParts(config, new Set(config.secrets.keys()), true)
+    throw error
+  })
+}
+
+/** The same configuration with fewer names: same providers, same cache. */
+async function loadParts(
+  config: ResolvedConfig,
+  names: ReadonlySet<string>,
+  imports: boolean,
+): Promise<Snapshot> {
+  const { root, environment, profile, processEnv, timeout, cache } = config
+  const secrets = [...config.secrets].filter(([name]) => names.has(name))
+  const part = await createSecrets({
+    root,
+    environment,
+    processEnv,
+    timeout,
+    cache: cache && {
+      ttl: cache.ttl,
+      maxStale: cache.maxStale,
+      ...(cache.directory && { directory: cache.directory }),
+    },
+    ...(profile === undefined ? {} : { profile, profiles: { [profile]: {} } }),
+    providers: Object.fromEntries(config.providers),
+    secrets: Object.fromEntries(secrets.map(([name, secret]) => [name, declarationOf(secret)])),
+    import: imports ? config.imports.map(({ source }) => source) : [],
+  })
+  // Not closed: the providers belong to the whole, which closes them.
+  return part.load()
+}
+
+function declarationOf(secret: DeclaredSecret): SecretDeclaration {
+  const { reference, template, mode, schema, ttl } = secret
+  const declaration: SecretDeclaration = { mode, ttl, ...(schema && { schema }) }
+  if (reference) declaration.from = reference.source
+  if (template)
+    declaration.template = template
+      .map((part) => (typeof part === 'string' ? part : `{{vault:${part.alias}}}`))
+      .join('')
+  return declaration
+}
