@@ -30,7 +30,3 @@ export function visible(secrets: readonly SecretView[], filter: Filter): SecretV
 export function refreshed({ secrets }: DashboardState, since: number): number {
   return secrets.filter(({ fetchedAt = 0 }) => fetchedAt >= since).length
 }
-
-/** Whether values can be set here at all. */
-export const hasLocal = ({ providers }: DashboardState): boolean =>
-  providers.some(({ type }) => type === 'local')

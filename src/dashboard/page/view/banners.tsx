@@ -35,12 +35,9 @@ export function Banners({ page: { connection, state, view } }: { page: Page }) {
       {view !== 'providers' &&
         failing.map(({ name, error }) => (
           <div key={name} class="banner">
-            <div>
-              <p>
-                <strong>{name} is failing.</strong>
-              </p>
-              {error && <ProblemText problem={error} />}
-            </div>
+            <p>
+              <strong>{name} is failing.</strong> {error?.message} {error?.hint}
+            </p>
             <Action onPress={() => change({ view: 'providers' })}>Providers</Action>
           </div>
         ))}

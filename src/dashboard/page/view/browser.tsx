@@ -27,16 +27,18 @@ export function BrowserView({ state }: { state: DashboardState }) {
       </p>
       <ul class="plain">
         {seen.map(({ name, description, usedIn }) => (
-          <li key={name} class="card">
-            <button type="button" class="name" onClick={() => change({ view: 'secrets', selected: name })}>
-              {name}
-            </button>
-            {description !== undefined && <p class="about">{description}</p>}
+          <li key={name} class="card split">
+            <div>
+              <button type="button" class="name" onClick={() => change({ view: 'secrets', selected: name })}>
+                {name}
+              </button>
+              {description !== undefined && <p class="about">{description}</p>}
+            </div>
             {usedIn.length > 0 ? <Modules files={usedIn} /> : <p class="muted">No module reads it yet.</p>}
           </li>
         ))}
         {unmatched.map((line) => (
-          <li key={line} class="card">
+          <li key={line} class="card split">
             <code>{line}</code>
             <p class="note">On the list, but no secret has this name.</p>
           </li>

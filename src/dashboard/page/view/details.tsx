@@ -42,10 +42,14 @@ export function Details({ secret }: { secret: SecretView }) {
         </Action>
         {secret.isLocal && (
           <>
-            <Action onPress={() => change({ asking: { kind: 'edit', name } })}>Edit…</Action>
-            <Action tone="danger" onPress={() => change({ asking: { kind: 'remove', name } })}>
-              Remove…
+            <Action onPress={() => change({ asking: { kind: 'edit', name } })}>
+              {secret.masked === undefined ? 'Set…' : 'Edit…'}
             </Action>
+            {secret.masked !== undefined && (
+              <Action tone="danger" onPress={() => change({ asking: { kind: 'remove', name } })}>
+                Remove…
+              </Action>
+            )}
           </>
         )}
         {!secret.isLocal && secret.canMove && (

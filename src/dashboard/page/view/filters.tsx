@@ -1,6 +1,6 @@
 import type { DashboardState } from '../../api.ts'
 import { searchId } from '../keys.ts'
-import { type Filter, hasLocal, isProblem } from '../list.ts'
+import { type Filter, isProblem } from '../list.ts'
 import { change } from '../store.ts'
 import { Action, count } from './parts.tsx'
 
@@ -65,9 +65,7 @@ export function Filters({ state, filter, shown }: { state: DashboardState; filte
       <output class="muted">
         {shown === secrets.length ? count(shown, 'secret') : `${shown} of ${secrets.length}`}
       </output>
-      {hasLocal(state) && (
-        <Action onPress={() => change({ asking: { kind: 'add' } })}>Add local secret</Action>
-      )}
+      {state.canAdd && <Action onPress={() => change({ asking: { kind: 'add' } })}>Add local secret</Action>}
     </search>
   )
 }

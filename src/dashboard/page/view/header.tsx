@@ -16,15 +16,15 @@ export function Header({ page }: { page: Page }) {
           {state && <span class="muted">{state.environment}</span>}
           <Live page={page} />
         </div>
-        {state && (state.profiles.length > 0 || state.profile !== undefined) && <Profile state={state} />}
         <div class="tools">
-          {state && (
-            <Action busy="refresh" tone="main" title="Ask every provider anew (Shift+R)" onPress={refreshAll}>
-              Refresh all
-            </Action>
-          )}
-          <button type="button" class="button quiet" onClick={nextTheme} title="Colours of this page">
-            Theme: {theme}
+          <button
+            type="button"
+            class="button quiet"
+            aria-label={`Colours: ${theme}`}
+            title="Colours of this page: the system’s, light, dark"
+            onClick={nextTheme}
+          >
+            ◐ {theme}
           </button>
           <Action
             tone="quiet"
@@ -35,6 +35,12 @@ export function Header({ page }: { page: Page }) {
             ?
           </Action>
         </div>
+        {state && (state.profiles.length > 0 || state.profile !== undefined) && <Profile state={state} />}
+        {state && (
+          <Action busy="refresh" tone="main" title="Ask every provider anew (Shift+R)" onPress={refreshAll}>
+            Refresh all
+          </Action>
+        )}
       </div>
       {state && <Views state={state} view={page.view} />}
       {state && page.refreshing !== undefined && <Progress state={state} since={page.refreshing} />}

@@ -20,9 +20,13 @@ export function Log({ state: { rotations } }: { state: DashboardState }) {
       <table class="log">
         <thead>
           <tr>
-            <th scope="col">When</th>
+            <th scope="col" class="when">
+              When
+            </th>
             <th scope="col">Names</th>
-            <th scope="col">Cause</th>
+            <th scope="col" class="cause">
+              How
+            </th>
           </tr>
         </thead>
         <tbody>

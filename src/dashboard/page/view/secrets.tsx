@@ -1,11 +1,11 @@
 import { useState } from 'preact/hooks'
 import type { DashboardState, SecretView } from '../../api.ts'
 import { detailsTitle, rowId } from '../keys.ts'
-import { hasLocal, visible } from '../list.ts'
+import { visible } from '../list.ts'
 import { change, everything, type Page } from '../store.ts'
 import { Details } from './details.tsx'
 import { Filters } from './filters.tsx'
-import { Action, Age, Blank, count, Modules, Seen, States } from './parts.tsx'
+import { Action, Age, Badge, Blank, count, Modules, Seen, States } from './parts.tsx'
 
 export function Secrets({ page, state }: { page: Page; state: DashboardState }) {
   if (state.secrets.length === 0) return <NoSecrets state={state} />
@@ -72,8 +72,7 @@ function Row({ secret, selected }: { secret: SecretView; selected: boolean }) {
         </th>
         <td class="value">{secret.masked ?? <span class="muted">none</span>}</td>
         <td class="from">
-          <span>{secret.source === 'process.env' ? 'process.env' : (secret.provider ?? 'template')}</span>
-          {secret.reference !== undefined && <code title={secret.reference}>{secret.reference}</code>}
+          <From secret={secret} />
         </td>
         <td class="version" title={secret.version}>
           {secret.version ?? '–'}
@@ -104,15 +103,50 @@ function Row({ secret, selected }: { secret: SecretView; selected: boolean }) {
   )
 }
 
+/** The reference with its provider in front, as it stands in the configuration, or what takes its place. */
+function From({ secret: { reference, provider = '', source } }: { secret: SecretView }) {
+  if (reference === undefined) return <>{source ?? '–'}</>
+  return (
+    <>
+      {source === 'process.env' && <Badge tone="stale">process.env</Badge>}
+      <code title={reference}>
+        {reference.startsWith(`${provider}:`) ? (
+          <>
+            <b>{provider}</b>
+            {reference.slice(provider.length)}
+          </>
+        ) : (
+          reference
+        )}
+      </code>
+    </>
+  )
+}
+
 function NoSecrets({ state }: { state: DashboardState }) {
+  if (state.problem)
+    return (
+      <Blank title="No secrets to show">
+        <p>The list comes when the problem above is solved; nothing has to be started again.</p>
+      </Blank>
+    )
   return (
     <Blank title="No secrets yet">
-      <p>Put the first one into the encrypted local vault, here or in the terminal:</p>
-      <pre>npx secrets set API_TOKEN</pre>
-      {hasLocal(state) && (
-        <Action tone="main" onPress={() => change({ asking: { kind: 'add' } })}>
-          Add a local secret
-        </Action>
+      {state.canAdd ? (
+        <>
+          <p>Put the first one into the encrypted local vault, here or in the terminal:</p>
+          <pre>npx secrets set API_TOKEN</pre>
+          <Action tone="main" onPress={() => change({ asking: { kind: 'add' } })}>
+            Add a local secret
+          </Action>
+        </>
+      ) : (
+        <>
+          <p>Name the first one in the configuration, with where it comes from:</p>
+          <pre>{"secrets: { API_TOKEN: 'local:API_TOKEN' }"}</pre>
+          <p>Then store its value:</p>
+          <pre>npx secrets set API_TOKEN</pre>
+        </>
       )}
     </Blank>
   )
