@@ -1,12 +1,10 @@
 import { refreshAll, refreshOne } from './actions.ts'
 import { visible } from './list.ts'
-import { change, now, type View } from './store.ts'
+import { change, now, viewsOf } from './store.ts'
 
 export const searchId = 'search'
 export const detailsTitle = 'details-title'
 export const rowId = (name: string): string => `row-${name}`
-
-const VIEWS: readonly View[] = ['secrets', 'providers', 'browser', 'environments', 'log']
 
 /** Leaves the details; the keyboard goes back to the row they are of. */
 export function closeDetails(): void {
@@ -53,11 +51,12 @@ export function listenToKeys(): void {
   document.addEventListener('keydown', (event) => {
     const { key, target } = event
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || event.defaultPrevented) return
-    if (now().asking || !now().state) return
+    const { asking, state } = now()
+    if (asking || !state) return
     if (key === 'Escape') return leave(target)
     if (isWriting(target)) return
     const inList = !(target instanceof Element) || target.closest('#details, nav, [type=radio]') === null
-    const view = VIEWS[Number(key) - 1]
+    const view = viewsOf(state)[Number(key) - 1]
     if (key === '/') {
       change({ view: 'secrets' })
       focus(searchId)

@@ -2,7 +2,12 @@ import { useEffect, useState } from 'preact/hooks'
 import type { DashboardState, Problem } from '../api.ts'
 import type { Filter } from './list.ts'
 
-export type View = 'secrets' | 'providers' | 'browser' | 'environments' | 'log'
+const VIEWS = ['secrets', 'providers', 'browser', 'environments', 'log'] as const
+export type View = (typeof VIEWS)[number]
+
+/** In the order of their keys. Not every project has environments that could be linked. */
+export const viewsOf = ({ links }: DashboardState): readonly View[] =>
+  links.length > 0 ? VIEWS : VIEWS.filter((view) => view !== 'environments')
 
 /** What a dialog is about. */
 export type Asking =

@@ -1,13 +1,16 @@
 const KEY = 'unplugin-secrets:token'
 
-/** Where the browser refuses storage (a frame of another site), the token lives as long as the page. */
+/** Where there is no storage to keep it in, the token lives as long as the page. */
 let kept: string | undefined
+
+/** A frame, as in a dock, shares its storage with the app around it, whose scripts have no business with the token. */
+const storage = (): Storage | undefined => (top === self ? sessionStorage : undefined)
 
 /** Takes a token, or the link that it stands in. */
 export function keepToken(text: string): void {
   kept = /[#&]token=([^&\s]+)/.exec(text)?.[1] ?? text.trim()
   try {
-    sessionStorage.setItem(KEY, kept)
+    storage()?.setItem(KEY, kept)
   } catch {}
 }
 
@@ -19,7 +22,7 @@ export function takeToken(): string | undefined {
     history.replaceState(null, '', location.pathname + location.search)
   }
   try {
-    kept ??= sessionStorage.getItem(KEY) ?? undefined
+    kept ??= storage()?.getItem(KEY) ?? undefined
   } catch {}
   return kept
 }

@@ -32,7 +32,7 @@ function Content({ page }: { page: Page }) {
   }
   if (view === 'providers') return <Providers state={state} />
   if (view === 'browser') return <BrowserView state={state} />
-  if (view === 'environments') return <Environments state={state} />
+  if (view === 'environments' && state.links.length > 0) return <Environments state={state} />
   if (view === 'log') return <Log state={state} />
   return <Secrets page={page} state={state} />
 }

@@ -86,7 +86,7 @@ const KEYS: [key: string, does: string][] = [
   ['Enter', 'Into the details'],
   ['r', 'Refresh the selected secret, or all'],
   ['Shift R', 'Refresh all'],
-  ['1 – 5', 'Secrets, providers, browser, environments, log'],
+  ['1 2 3 …', 'The views at the top'],
   ['Esc', 'Close, or clear the search'],
   ['?', 'These keys'],
 ]

@@ -1,17 +1,11 @@
 import type { DashboardState } from '../../api.ts'
 import { change } from '../store.ts'
-import { Action, Badge, Blank } from './parts.tsx'
+import { Action, Badge } from './parts.tsx'
 
 export const LINK_RULE =
   'Linking first pushes what the environment already has, and only then links. If the push fails, nothing changes.'
 
 export function Environments({ state: { links, environment: current } }: { state: DashboardState }) {
-  if (links.length === 0)
-    return (
-      <Blank title="No environments to link">
-        <p>This project has no environment whose values could come from one document of a provider.</p>
-      </Blank>
-    )
   return (
     <div class="narrow">
       <p class="muted">

@@ -1,7 +1,7 @@
 import type { DashboardState } from '../../api.ts'
 import { refreshAll, switchProfile } from '../actions.ts'
 import { isProblem, refreshed } from '../list.ts'
-import { change, type Page, usePage, type View } from '../store.ts'
+import { change, type Page, usePage, type View, viewsOf } from '../store.ts'
 import { useTheme } from '../theme.ts'
 import { Action } from './parts.tsx'
 
@@ -78,30 +78,33 @@ function Profile({ state: { profile, profiles } }: { state: DashboardState }) {
 function Views({ state, view }: { state: DashboardState; view: View }) {
   const failing = state.providers.some(({ health }) => health === 'failing')
   const problems = state.secrets.some(isProblem)
-  const views: [View, string, number, boolean][] = [
-    ['secrets', 'Secrets', state.secrets.length, problems],
-    ['providers', 'Providers', state.providers.length, failing],
-    ['browser', 'Browser', state.secrets.filter(({ consumer }) => consumer === 'client').length, false],
-    ['environments', 'Environments', state.links.length, false],
-    ['log', 'Log', state.rotations.length, false],
-  ]
+  const labels: Record<View, [label: string, amount: number, attention?: boolean]> = {
+    secrets: ['Secrets', state.secrets.length, problems],
+    providers: ['Providers', state.providers.length, failing],
+    browser: ['Browser', state.secrets.filter(({ consumer }) => consumer === 'client').length],
+    environments: ['Environments', state.links.length],
+    log: ['Log', state.rotations.length],
+  }
   return (
     <nav aria-label="Views">
-      {views.map(([id, label, amount, attention]) => (
-        <button
-          key={id}
-          type="button"
-          aria-current={view === id ? 'page' : undefined}
-          onClick={() => change({ view: id })}
-        >
-          {label} <span class="count">{amount}</span>
-          {attention && (
-            <span class="dot">
-              <span class="unseen">, needs a look</span>
-            </span>
-          )}
-        </button>
-      ))}
+      {viewsOf(state).map((id) => {
+        const [label, amount, attention] = labels[id]
+        return (
+          <button
+            key={id}
+            type="button"
+            aria-current={view === id ? 'page' : undefined}
+            onClick={() => change({ view: id })}
+          >
+            {label} <span class="count">{amount}</span>
+            {attention && (
+              <span class="dot">
+                <span class="unseen">, needs a look</span>
+              </span>
+            )}
+          </button>
+        )
+      })}
     </nav>
   )
 }

@@ -47,6 +47,7 @@ export function SetSecret({ state, name }: { state: DashboardState; name?: strin
             required
             placeholder="API_TOKEN"
             spellcheck={false}
+            autocomplete="off"
             autocapitalize="off"
             onInput={({ currentTarget }) => setTyped(currentTarget.value.trim())}
           />
