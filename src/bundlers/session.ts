@@ -4,14 +4,15 @@ import { fileURLToPath } from 'node:url'
 import { loadEnvironmentKey } from '../core/crypto/keys.ts'
 import { SecretsError, throwProblems } from '../core/errors.ts'
 import { generateTypes } from '../core/expose/dts.ts'
-import { createExposure, type Exposure, serverValues, textsOf } from '../core/expose/exposure.ts'
+import { createExposure, type Exposure, redactorOf, serverValues, textsOf } from '../core/expose/exposure.ts'
 import type { Sealer } from '../core/expose/sealer.ts'
 import { type Serve, serveFor } from '../core/expose/serve.ts'
 import { defaultTypesFile, writeTypes } from '../core/expose/types-file.ts'
 import type { Logger } from '../core/log.ts'
-import { createSecrets, type Secrets, type SecretsOptions } from '../core/pipeline.ts'
+import { wordPattern } from '../core/mentions.ts'
+import { closeOther, createSecrets, type Secrets, type SecretsOptions } from '../core/pipeline.ts'
 import { checkPrefixes, createPolicy } from '../core/policy.ts'
-import { createRedactor, type Redactor, Secret } from '../core/redact.ts'
+import type { Redactor } from '../core/redact.ts'
 import type { Scanner } from '../core/scan/index.ts'
 import { codeValue, Snapshot } from '../core/snapshot.ts'
 import type { Consumer } from '../core/types.ts'
@@ -269,12 +270,7 @@ export class Session {
 
   /** A text about to be shown, without any value that may stand in the source it quotes. */
   redact(text: string): string {
-    this.#redactor ??= createRedactor(
-      serverValues(this.#snapshot!, this.exposure.policy)
-        // Numbers and flags of JSON documents would blot out half of the code.
-        .filter(({ text }) => text.length >= 8)
-        .map(({ name, text }) => new Secret(name, text)),
-    )
+    this.#redactor ??= redactorOf(this.#snapshot!, this.exposure.policy)
     return this.#redactor.apply(text)
   }
 
@@ -311,13 +307,6 @@ export class Session {
   }
 }
 
-/** Gives back what `secrets` holds, unless its providers are the ones of `kept`: objects that the plugin was given. */
-function closeOther(secrets: Secrets, kept: Secrets): void {
-  const providers = new Set(kept.config.providers.values())
-  if (![...secrets.config.providers.values()].some((provider) => providers.has(provider)))
-    void secrets.close()
-}
-
 /** As few modules as can be told without parsing, in patterns that native filters can run in linear time. */
 function readsPatterns(names: readonly string[]): RegExp[] {
   // A key that is computed: `env[key]`, or in a pattern that takes the object apart. Two patterns, and each begins
@@ -327,11 +316,7 @@ function readsPatterns(names: readonly string[]): RegExp[] {
     /\}(?:\s*:[^=;]{0,80})?\s*=\s*[(<]?[^=;]{0,40}\bimport\s*\.\s*meta/,
   ]
   if (names.length === 0) return [/[^\s\S]/]
-  const words = names.map((name) => {
-    const word = name.replace(/[$.]/g, '\\$&')
-    return `${/^\w/.test(name) ? '\\b' : ''}${word}${/\w$/.test(name) ? '\\b' : ''}`
-  })
-  return [new RegExp(words.join('|')), ...computed]
+  return [new RegExp(names.map(wordPattern).join('|')), ...computed]
 }
 
 /** A file of the runtime beside this one: built, or its source where the plugin runs from source. */

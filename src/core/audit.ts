@@ -11,7 +11,7 @@ export type AuditEvent =
   | { readonly action: 'load' | 'refresh'; readonly error: unknown }
   | { readonly action: 'cache clear' | 'cache rekey' }
   | {
-      readonly action: 'write' | 'remove'
+      readonly action: 'write' | 'remove' | 'reveal'
       readonly provider: string
       readonly path: string
       readonly field: string | undefined

@@ -154,6 +154,13 @@ export async function createSecrets(options: SecretsOptions = {}): Promise<Secre
   }
 }
 
+/** Gives back what `secrets` holds, unless its providers are the ones of `kept`: objects that both were given. */
+export function closeOther(secrets: Secrets, kept: Secrets): void {
+  const providers = new Set(kept.config.providers.values())
+  if (![...secrets.config.providers.values()].some((provider) => providers.has(provider)))
+    void secrets.close()
+}
+
 /** As `LoadOptions`, or only what some providers hold. */
 interface LoadHow {
   readonly refresh?: Refresh | undefined

@@ -2,6 +2,7 @@ import type { ResolvedConfig } from '../config/resolve.ts'
 import { SecretsError, throwProblems } from '../errors.ts'
 import { leaves } from '../extract.ts'
 import { checkPrefixes, createPolicy, type Policy } from '../policy.ts'
+import { createRedactor, type Redactor, Secret } from '../redact.ts'
 import { codeValue, type Snapshot } from '../snapshot.ts'
 import { ownerOf } from '../template.ts'
 import type { Json, JsonObject } from '../types.ts'
@@ -109,6 +110,16 @@ export function serverValues(snapshot: Snapshot, policy: Policy): { name: string
     // Parts that are numbers or flags cannot be told from any other number; the document as a whole can.
     return [whole, ...parts.filter(({ text }) => text.length >= SHORTEST_PART)]
   })
+}
+
+/** Takes what must not be seen out of a text about to be shown. */
+export function redactorOf(snapshot: Snapshot, policy: Policy): Redactor {
+  return createRedactor(
+    serverValues(snapshot, policy)
+      // Numbers and flags of JSON documents would blot out half of the text.
+      .filter(({ text }) => text.length >= 8)
+      .map(({ name, text }) => new Secret(name, text)),
+  )
 }
 
 /** The text of each secret that has a value, to be sealed. */

@@ -1,0 +1,15 @@
+/**
+ * Which of some names stand in a text as words of their own. As much as can be told without parsing: a name
+ * in a comment counts too.
+ */
+export function mentionsOf(names: readonly string[]): (text: string) => string[] {
+  const patterns = names.map((name) => [name, new RegExp(wordPattern(name))] as const)
+  return (text) =>
+    patterns.flatMap(([name, pattern]) => (text.includes(name) && pattern.test(text) ? name : []))
+}
+
+/** A pattern for a name that is no part of a longer one. */
+export function wordPattern(name: string): string {
+  const word = name.replace(/[$.]/g, '\\$&')
+  return `${/^\w/.test(name) ? '\\b' : ''}${word}${/\w$/.test(name) ? '\\b' : ''}`
+}
