@@ -1,4 +1,4 @@
-import { useEffect, useState } from 'preact/hooks'
+import { useLayoutEffect, useState } from 'preact/hooks'
 import type { Problem, SecretView } from '../../api.ts'
 import { problemOf } from '../actions.ts'
 import { post } from '../requests.ts'
@@ -19,7 +19,8 @@ export function Reveal({ secret: { name, masked } }: { secret: SecretView }) {
   const [shown, setShown] = useState<Shown>()
   const [problem, setProblem] = useState<Problem>()
 
-  useEffect(() => {
+  // Before anything else can happen: a window that is left in the same moment is left.
+  useLayoutEffect(() => {
     if (!shown) return
     const hide = (): void => setShown(undefined)
     const timer = setTimeout(hide, shown.until - Date.now())
