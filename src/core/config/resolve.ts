@@ -3,9 +3,8 @@ import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { createProvider } from '../../providers/index.ts'
 import { parseDuration } from '../duration.ts'
 import { SecretsError, throwProblems } from '../errors.ts'
-import { didYouMean } from '../nearest.ts'
 import { checkNames, checkTemplates } from '../policy.ts'
-import { PROVIDER_NAME, parseReference } from '../reference.ts'
+import { PROVIDER_NAME } from '../reference.ts'
 import {
   aliasesOf,
   orderByNeeds,
@@ -26,8 +25,10 @@ import type {
 } from '../types.ts'
 import { activeProfile } from './active.ts'
 import { findConfig } from './find.ts'
+import { type Links, linksFile, readLinks, withoutOwnPlaces } from './links.ts'
 import { loadConfigFile } from './load.ts'
 import { type ConfigLayer, mergeLayers, profileLayer } from './merge.ts'
+import { checkedReference, fillPlaceholders, wholePlace } from './references.ts'
 import { checkShape } from './shape.ts'
 import { DEFAULT_WATCH, watchSettings } from './watch-settings.ts'
 
@@ -63,8 +64,12 @@ export interface ResolvedConfig {
   readonly environment: string
   readonly profile: string | undefined
   readonly providers: ReadonlyMap<string, Provider>
-  /** Documents whose every key is a secret. */
+  /** Documents whose every key is a secret; of equal keys the last one's. The link's is the last. */
   readonly imports: readonly Reference[]
+  /** The document that this environment is linked to. */
+  readonly link: Reference | undefined
+  /** By environment; `undefined`: the whole configuration was handed over, so there is no file to keep them in. */
+  readonly links: Links | undefined
   /** In an order in which each stands after those its template needs. */
   readonly secrets: ReadonlyMap<string, DeclaredSecret>
   readonly client: readonly string[]
@@ -116,12 +121,12 @@ const isWhole = (config: SecretsConfig): boolean =>
 export async function resolveConfig(options: ResolveOptions = {}): Promise<ResolvedConfig> {
   const { root: start = process.cwd(), configFile, mode, ...inline } = options
   const found = findConfig(start)
-  const files =
-    configFile === false || (configFile === undefined && isWhole(inline))
-      ? []
-      : configFile === undefined
-        ? found.files
-        : [{ kind: 'workspace' as const, file: resolve(start, configFile) }]
+  const isGiven = configFile === false || (configFile === undefined && isWhole(inline))
+  const files = isGiven
+    ? []
+    : configFile === undefined
+      ? found.files
+      : [{ kind: 'workspace' as const, file: resolve(start, configFile) }]
   const layers: ConfigLayer[] = []
   for (const { kind, file } of files) layers.push({ kind, source: file, config: await loadConfigFile(file) })
   layers.push({ kind: 'inline', source: 'options', config: inline })
@@ -135,12 +140,14 @@ export async function resolveConfig(options: ResolveOptions = {}): Promise<Resol
   const environment = config.environment ?? (mode || process.env.NODE_ENV || 'development')
   // Providers that a user keeps for all projects are no configuration of this one.
   const isConfigured = layers.some((layer) => layer.kind !== 'user' && isWhole(layer.config))
+  const links = isGiven ? undefined : readLinks(found.root)
   return build(isConfigured ? config : zeroConfig(config), {
     root: isWhole(inline) ? resolve(start) : found.root,
     environment,
     profile,
-    files: files.map(({ file }) => file),
+    files: [...files.map(({ file }) => file), ...(links?.size ? [linksFile(found.root)] : [])],
     origins,
+    links,
   })
 }
 
@@ -157,8 +164,8 @@ function zeroConfig(config: SecretsConfig): SecretsConfig {
 }
 
 function build(
-  config: SecretsConfig,
-  place: Pick<ResolvedConfig, 'root' | 'environment' | 'profile' | 'files' | 'origins'>,
+  given: SecretsConfig,
+  place: Pick<ResolvedConfig, 'root' | 'environment' | 'profile' | 'files' | 'origins' | 'links'>,
 ): ResolvedConfig {
   const problems: SecretsError[] = []
   const attempt = <T>(make: () => T): T | undefined => {
@@ -173,8 +180,8 @@ function build(
 
   const providers = new Map<string, Provider>()
   const ttls = new Map<string, number>()
-  for (const [name, given] of Object.entries(config.providers ?? {})) {
-    const provider = attempt(() => asProvider(name, given))
+  for (const [name, each] of Object.entries(given.providers ?? {})) {
+    const provider = attempt(() => asProvider(name, each))
     if (!provider) continue
     providers.set(name, provider)
     const own = provider.ttl
@@ -183,7 +190,7 @@ function build(
     if (parsed !== undefined) ttls.set(name, parsed)
   }
   const reference = (source: string, owner: string): Reference | undefined =>
-    attempt(() => checkedReference(fillPlaceholders(source, place), owner, config, providers))
+    attempt(() => checkedReference(fillPlaceholders(source, place), owner, given, providers))
 
   const importReference = (source: string, owner: string): Reference | undefined => {
     const found = reference(source, owner)
@@ -200,11 +207,15 @@ function build(
     return undefined
   }
 
+  const source = place.links?.get(place.environment)
+  const link = source === undefined ? undefined : importReference(source, `The link of ${place.environment}`)
+  const config = link ? withoutOwnPlaces(given, link) : given
+
   const cache = config.cache === false ? false : (config.cache ?? {})
   const ttl = attempt(() => parseDuration(cache ? (cache.ttl ?? '5m') : 0, 'cache.ttl')) ?? 0
   const declared = new Map<string, DeclaredSecret>()
-  for (const [name, given] of Object.entries(config.secrets ?? {})) {
-    const declaration: SecretDeclaration = typeof given === 'string' ? { from: given } : given
+  for (const [name, each] of Object.entries(config.secrets ?? {})) {
+    const declaration: SecretDeclaration = typeof each === 'string' ? { from: each } : each
     const owner = `secrets.${name}`
     const from = declaration.from === undefined ? undefined : reference(declaration.from, owner)
     const template =
@@ -226,7 +237,8 @@ function build(
   const imports = (config.import ?? []).flatMap((source, index) => {
     return importReference(wholePlace(source, place.environment), `import[${index}]`) ?? []
   })
-  const hasImports = (config.import ?? []).length > 0
+  if (link) imports.push(link)
+  const hasImports = (config.import ?? []).length > 0 || link !== undefined
   problems.push(
     ...checkNames({
       declared: [...declared.keys()],
@@ -243,6 +255,7 @@ function build(
     ...place,
     providers,
     imports,
+    link,
     secrets,
     client: [...new Set(config.client ?? [])],
     server: config.server ?? 'runtime',
@@ -272,26 +285,6 @@ function build(
   return resolved
 }
 
-/** `{environment}` and `{profile}` in a reference stand for the active ones. */
-function fillPlaceholders(
-  source: string,
-  place: { environment: string; profile: string | undefined },
-): string {
-  return source
-    .replaceAll('{environment}', () => encodeURIComponent(place.environment))
-    .replaceAll('{profile}', () => encodeURIComponent(place.profile ?? 'default'))
-}
-
-/** `aws` or `aws:` alone means the secret named after the environment (one secret = one environment). */
-function wholePlace(source: string, environment: string): string {
-  if (!/^[\w-]+:?$/.test(source)) return source
-  const slug = environment
-    .toLowerCase()
-    .replace(/[^a-z0-9]+/g, '-')
-    .replace(/^-+|-+$/g, '')
-  return `${source.replace(':', '')}:${slug}`
-}
-
 function asProvider(name: string, given: Provider | ProviderDescription): Provider {
   if (!PROVIDER_NAME.test(name)) {
     throw new SecretsError('CONFIG_INVALID', `providers.${name} cannot be named in a reference.`, {
@@ -304,28 +297,6 @@ function asProvider(name: string, given: Provider | ProviderDescription): Provid
     })
   }
   return typeof given.read === 'function' ? (given as Provider) : createProvider(given as ProviderDescription)
-}
-
-function checkedReference(
-  source: string,
-  owner: string,
-  config: SecretsConfig,
-  providers: ReadonlyMap<string, Provider>,
-): Reference {
-  const reference = parseReference(source, owner)
-  const known = Object.keys(config.providers ?? {})
-  if (!known.includes(reference.provider)) {
-    throw new SecretsError(
-      'PROVIDER_UNKNOWN',
-      `${owner} names the provider ${reference.provider}, which is not configured.${didYouMean(reference.provider, known)}`,
-      { hint: known.length > 0 ? `Configured: ${known.join(', ')}.` : 'Add it under `providers`.' },
-    )
-  }
-  const wrong = providers.get(reference.provider)?.validate?.(reference)
-  if (wrong !== undefined) {
-    throw new SecretsError('REFERENCE_INVALID', `Cannot use the reference of ${owner} (${source}): ${wrong}`)
-  }
-  return reference
 }
 
 /** Declared secrets behind those their templates need; names that nothing declares are mistakes. */
