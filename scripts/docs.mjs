@@ -18,6 +18,11 @@ warning when git does not ignore it. Without a terminal, replacing a file that d
   push: `A name that is read from a field changes that field only; a name that the configuration does not know goes to the local
 vault. Nothing is removed that the file does not have. A value that somebody else has written since it was compared is a
 \`CONFLICT\` and stays theirs. Without a terminal it needs \`--yes\`.`,
+  link: `What a link is, and what is pushed: [links](links.md). Where both sides have a value of a name and the two differ, a
+person is asked whose stays; without a terminal \`--prefer\` says so. A push that fails changes nothing, and nothing is
+linked then. Without a terminal it needs \`--yes\`.`,
+  unlink: `It clears the cache of the environment and what \`secrets pull\` wrote for it, and asks no provider:
+[taking it back](links.md#taking-it-back). Without a terminal it needs \`--yes\`.`,
   inject: `Only \`{{vault:…}}\` is filled; braces of other template languages stay. Nothing is written when a name is missing.`,
   template: `What is there is never changed: an existing document gets the keys that it lacks. A value that begins with
 \`REPLACE_WITH\` fails every build and every \`get\`.`,

@@ -3,14 +3,18 @@ import type { ViteDevServer } from 'vite'
 import type { Finding, Scanner } from '../core/scan/index.ts'
 import type { Session } from './session.ts'
 
+/** Looks at a response from now on. */
+export type Guard = (request: IncomingMessage, response: ServerResponse) => Promise<void>
+
 /**
  * Stops every response of the dev server that carries a server-only value, plain or encoded: what fails in
  * a build fails here as well. Also what an app answers behind `server.middlewares` (middleware mode).
  * `scan: false` turns it off, `scan.exclude` leaves paths out.
+ * @returns what does it, for responses that are made in front of it; `undefined` when it is off
  */
-export function guardDevServer(server: ViteDevServer, session: Session): void {
+export function guardDevServer(server: ViteDevServer, session: Session): Guard | undefined {
   const { scan } = session.config
-  if (scan === false) return
+  if (scan === false) return undefined
   // Loaded by the first request or, earlier, when the server has nothing better to do: a start needs none of it.
   let loading: Promise<{ guard: typeof import('./dev-response.ts'); excluded: (path: string) => boolean }>
   const load = (): typeof loading => {
@@ -26,7 +30,7 @@ export function guardDevServer(server: ViteDevServer, session: Session): void {
     )
   })
 
-  const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+  const handle: Guard = async (request, response) => {
     const { guard, excluded } = await load()
     const path = pathOf(request)
     if (excluded(path.slice(1))) return
@@ -41,6 +45,7 @@ export function guardDevServer(server: ViteDevServer, session: Session): void {
       handle(request, response).then(() => next(), next)
     },
   })
+  return handle
 }
 
 /** Without its query, which may hold anything. */

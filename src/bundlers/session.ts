@@ -1,23 +1,23 @@
 import { existsSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { loadEnvironmentKey } from '../core/crypto/keys.ts'
 import { SecretsError, throwProblems } from '../core/errors.ts'
 import { generateTypes } from '../core/expose/dts.ts'
-import { createExposure, type Exposure, redactorOf, serverValues, textsOf } from '../core/expose/exposure.ts'
+import { createExposure, type Exposure, serverValues, textsOf } from '../core/expose/exposure.ts'
 import type { Sealer } from '../core/expose/sealer.ts'
 import { type Serve, serveFor } from '../core/expose/serve.ts'
 import { defaultTypesFile, writeTypes } from '../core/expose/types-file.ts'
 import type { Logger } from '../core/log.ts'
-import { wordPattern } from '../core/mentions.ts'
 import { closeOther, createSecrets, type Secrets, type SecretsOptions } from '../core/pipeline.ts'
 import { checkPrefixes, createPolicy } from '../core/policy.ts'
-import type { Redactor } from '../core/redact.ts'
+import { createRedactor, type Redactor, Secret } from '../core/redact.ts'
 import type { Scanner } from '../core/scan/index.ts'
 import { codeValue, Snapshot } from '../core/snapshot.ts'
 import type { Consumer } from '../core/types.ts'
 import type { Watch, WatchOptions } from '../core/watch.ts'
 import { provide } from '../runtime/store.ts'
+import { readsPatterns } from './reads-patterns.ts'
+import { RUNTIME_FILE, runtimeFile } from './runtime-file.ts'
 import { changeLine, startLine } from './session-lines.ts'
 
 /** What the bundler tells before anything is resolved. */
@@ -57,6 +57,8 @@ export class Session {
   #watch: Watch | undefined
   #watching: WatchOptions | undefined
   #isClosed = false
+  /** Chosen while it runs; `null`: none. Kept when the configuration is read anew. */
+  #profile: string | null | undefined
   /**
    * Which modules are looked at: those in which a managed name stands, and those that compute a key. Filled
    * once the names are known and before the first module asks; until then nothing matches. Everything else
@@ -72,21 +74,15 @@ export class Session {
   /**
    * May be called again: values, and the configuration, are then read anew. In dev a failure leaves what there
    * was before; at its start a provider that cannot be reached is no failure but the session's `failure`.
+   * @param profile to go on with; `null`: none. Default: as before
    * @throws SecretsError for the configuration, the policy (before anything is fetched) or the secrets
    */
-  async prepare(place: SessionPlace): Promise<void> {
+  async prepare(place: SessionPlace, profile = this.#profile): Promise<void> {
     this.#logger = place.logger
     this.#place = place
     this.#isClosed = false
-    const { mode, ...options } = { ...this.#options, mode: place.mode }
     const before = this.#secrets
-    const secrets = await createSecrets({
-      root: place.root,
-      ...options,
-      ...(mode === undefined ? {} : { mode }),
-      ...(place.dev === undefined ? {} : { dev: place.dev }),
-      logger: place.logger,
-    })
+    const secrets = await createSecrets(this.#optionsFor(place, profile))
     this.#secrets = secrets
     try {
       await this.#resolve(secrets, place)
@@ -97,8 +93,26 @@ export class Session {
       }
       throw error
     }
+    this.#profile = profile
     if (before) closeOther(before, secrets)
     if (this.#watching) await this.watch(this.#watching)
+  }
+
+  /** What `secrets` was made with. */
+  get options(): SecretsOptions {
+    return this.#optionsFor(this.#place!, this.#profile)
+  }
+
+  #optionsFor(place: SessionPlace, profile: string | null | undefined): SecretsOptions {
+    const { root, mode, dev, logger } = place
+    return {
+      root,
+      ...this.#options,
+      ...(mode === undefined ? {} : { mode }),
+      ...(dev === undefined ? {} : { dev }),
+      ...(profile === undefined ? {} : profile === null ? { withoutProfile: true } : { profile }),
+      logger,
+    }
   }
 
   async #resolve(secrets: Secrets, place: SessionPlace): Promise<void> {
@@ -163,6 +177,15 @@ export class Session {
     else watch.stop()
   }
 
+  /**
+   * Asks providers anew, for everything or some names. Where the session watches, what differs is told to the
+   * watch's `onChange` first.
+   * @throws SecretsError
+   */
+  async reload(names?: readonly string[]): Promise<Snapshot> {
+    return this.#watch ? this.#watch.reload(names ?? true) : this.#secrets!.load({ refresh: names ?? true })
+  }
+
   /** One quiet line: names, a few of them. */
   tellChanged(names: readonly string[]): void {
     this.#logger?.info(changeLine(names))
@@ -205,6 +228,10 @@ export class Session {
   /** Whether the configuration is known, which it is before the values are. */
   get isConfigured(): boolean {
     return this.#secrets !== undefined
+  }
+
+  get secrets(): Secrets | undefined {
+    return this.#secrets
   }
 
   get config(): Secrets['config'] {
@@ -270,7 +297,12 @@ export class Session {
 
   /** A text about to be shown, without any value that may stand in the source it quotes. */
   redact(text: string): string {
-    this.#redactor ??= redactorOf(this.#snapshot!, this.exposure.policy)
+    this.#redactor ??= createRedactor(
+      serverValues(this.#snapshot!, this.exposure.policy)
+        // Numbers and flags of JSON documents would blot out half of the code.
+        .filter(({ text }) => text.length >= 8)
+        .map(({ name, text }) => new Secret(name, text)),
+    )
     return this.#redactor.apply(text)
   }
 
@@ -306,23 +338,3 @@ export class Session {
     if (await writeTypes(file, text)) this.#logger?.debug(`wrote ${relative(root, file)}`)
   }
 }
-
-/** As few modules as can be told without parsing, in patterns that native filters can run in linear time. */
-function readsPatterns(names: readonly string[]): RegExp[] {
-  // A key that is computed: `env[key]`, or in a pattern that takes the object apart. Two patterns, and each begins
-  // with what can be searched for: together, or behind a `\b`, they cost Rolldown ten times as much.
-  const computed = [
-    /env\s*(?:[^\n;=[]{0,80}[)!]\s*)?(?:\?\.)?\s*\[/,
-    /\}(?:\s*:[^=;]{0,80})?\s*=\s*[(<]?[^=;]{0,40}\bimport\s*\.\s*meta/,
-  ]
-  if (names.length === 0) return [/[^\s\S]/]
-  return [new RegExp(names.map(wordPattern).join('|')), ...computed]
-}
-
-/** A file of the runtime beside this one: built, or its source where the plugin runs from source. */
-function runtimeFile(name: string): string {
-  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
-  return fileURLToPath(new URL(`../runtime/${name}.${extension}`, import.meta.url))
-}
-/** What `virtual:secrets/runtime` is, unless values are sealed. */
-export const RUNTIME_FILE = runtimeFile('index')

@@ -14,6 +14,8 @@ import { graphHooks, type HookContext, keepFilter } from './rollup-hooks.ts'
 import { usesOf } from './rollup-usage.ts'
 import type { Session, SessionPlace } from './session.ts'
 import { recordUsage } from './usage.ts'
+import { addDashboard } from './vite-dashboard.ts'
+import { devtoolsDock } from './vite-devtools.ts'
 import { pagesPlugin } from './vite-pages.ts'
 import { followChanges } from './vite-rotation.ts'
 
@@ -65,10 +67,14 @@ export function viteHooks(session: Session): Plugin {
   const emitted = new WeakMap<object, string[]>()
 
   const graph = graphHooks(session, { root, map, consumerOf, edge })
+  let isDocked = false
 
   return {
     name: 'unplugin-secrets',
     ...(graph as unknown as Partial<Plugin>),
+    ...devtoolsDock(() => {
+      isDocked = true
+    }),
 
     config(user: UserConfig, env) {
       isPreview = env.isPreview === true
@@ -112,9 +118,11 @@ export function viteHooks(session: Session): Plugin {
     },
 
     configureServer(server) {
-      guardDevServer(server, session)
+      const guard = guardDevServer(server, session)
       const shownIn = () => [...beside.values()].flat().map(({ names = [] }) => names)
-      followChanges({ server, session, place: place!, shownIn })
+      const rotation = followChanges({ server, session, place: place!, shownIn })
+      if (rotation)
+        addDashboard({ server, session, place: place!, rotation, beside, guard, isDocked: () => isDocked })
     },
 
     transformIndexHtml: {

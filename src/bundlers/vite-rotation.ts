@@ -2,7 +2,8 @@ import { basename } from 'node:path'
 import type { DevEnvironment, ErrorPayload, ViteDevServer } from 'vite'
 import { SecretsError } from '../core/errors.ts'
 import { CLIENT_ID, SERVER_ID } from '../core/expose/ids.ts'
-import type { Snapshot } from '../core/snapshot.ts'
+import { changedNames, type Snapshot } from '../core/snapshot.ts'
+import type { HostListener } from '../dashboard/host.ts'
 import type { Session, SessionPlace } from './session.ts'
 import { keepRunning } from './vite-env-files.ts'
 
@@ -23,14 +24,17 @@ export interface RotationOptions {
   readonly shownIn: () => Iterable<readonly string[]>
 }
 
+const noop = (): void => {}
+
 /**
  * Brings changes of values and of the configuration into a running dev server, which is never restarted for
  * them. What crosses to browsers are the new module, asked for as any other, and names of the client list.
+ * @returns `undefined` where nobody works on the project while it runs
  */
-export function followChanges(options: RotationOptions): void {
+export function followChanges(options: RotationOptions): Rotation | undefined {
   const { server, session } = options
   // Tools that only load modules, such as a test run, do not watch.
-  if (server.config.server.watch === null) return
+  if (server.config.server.watch === null) return undefined
   if (session.config.watch.enabled) keepRunning(server, session)
   const rotation = new Rotation(options)
   const start = (): void => {
@@ -42,19 +46,23 @@ export function followChanges(options: RotationOptions): void {
   else start()
 
   const isConfig = (file: string): boolean =>
-    session.config.files.includes(file) || /^secrets\.config\.\w+$/.test(basename(file))
+    session.config.files.includes(file) || /^secrets\.(config\.\w+|links\.json)$/.test(basename(file))
   server.watcher.add([...session.config.files])
   let timer: NodeJS.Timeout | undefined
   for (const event of ['add', 'change', 'unlink'] as const) {
     server.watcher.on(event, (file) => {
       if (!isConfig(file)) return
       clearTimeout(timer)
-      timer = setTimeout(() => rotation.reconfigure(), 50).unref()
+      timer = setTimeout(() => {
+        rotation.reconfigure().catch((error: unknown) => rotation.fail(error))
+      }, 50).unref()
     })
   }
+  return rotation
 }
 
-class Rotation {
+/** What changes while a dev server runs, and how it gets into the app. */
+export class Rotation {
   readonly #server: ViteDevServer
   readonly #session: Session
   readonly #place: SessionPlace
@@ -63,6 +71,7 @@ class Rotation {
   #turn: Promise<void> = Promise.resolve()
   /** What the overlay shows. */
   #shown: ErrorPayload | undefined
+  readonly #listeners = new Set<HostListener>()
 
   constructor({ server, session, place, shownIn }: RotationOptions) {
     this.#server = server
@@ -86,32 +95,60 @@ class Rotation {
         onChange: (names, snapshot) => this.#inTurn(() => this.#rotate(names, snapshot)),
         onError: (error) => {
           // Said at the start already, and by whatever asks for a value.
-          if (!session.failure) this.#report(error)
+          if (!session.failure) this.fail(error)
+          else this.#tell((listener) => listener.failed(error))
         },
-        onRecover: () => this.#heal(),
+        onRecover: () => {
+          this.#tell((listener) => listener.failed(undefined))
+          this.#heal()
+        },
+        onAsked: (provider, error) => this.#tell((listener) => listener.asked(provider, error)),
       })
-      .catch((error: unknown) => this.#report(error))
+      .catch((error: unknown) => this.fail(error))
   }
 
-  /** The configuration was edited. */
-  reconfigure(): void {
-    void this.#inTurn(async () => {
+  /** @returns how to end that */
+  listen(listener: HostListener): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  #tell(what: (listener: HostListener) => void): void {
+    for (const listener of this.#listeners) what(listener)
+  }
+
+  /** Asks providers anew. @throws SecretsError; what there was before is kept then */
+  async refresh(names?: readonly string[]): Promise<void> {
+    const session = this.#session
+    const snapshot = await session.reload(names)
+    await this.#inTurn(async () => {
+      // The watch has told already what differs. What does not is younger now.
+      if (session.snapshot !== snapshot)
+        await this.#rotate(changedNames(session.snapshot, snapshot), snapshot)
+    })
+  }
+
+  /**
+   * The configuration was edited, or another profile is to be used.
+   * @param profile `null`: none. Default: as before
+   * @throws SecretsError; what there was before is kept then
+   */
+  reconfigure(profile?: string | null): Promise<void> {
+    return this.#inTurn(async () => {
       const before = pictureOf(this.#session)
-      try {
-        await this.#session.prepare(this.#place)
-      } catch (error) {
-        this.#report(error)
-        return
-      }
+      const { snapshot } = this.#session
+      await this.#session.prepare(this.#place, profile)
       this.#server.watcher.add([...this.#session.config.files])
       this.#heal()
       this.#bring(before)
+      const names = changedNames(snapshot, this.#session.snapshot)
+      this.#tell((listener) => listener.rotated(names))
     })
   }
 
   #inTurn(work: () => Promise<void>): Promise<void> {
     const done = this.#turn.then(work)
-    this.#turn = done.catch(() => {})
+    this.#turn = done.catch(noop)
     return done
   }
 
@@ -119,9 +156,10 @@ class Rotation {
     const before = pictureOf(this.#session)
     await this.#session.accept(snapshot)
     if (before.failed) this.#place.logger.info('The provider answers again.')
-    else this.#session.tellChanged(names)
+    else if (names.length > 0) this.#session.tellChanged(names)
     this.#heal()
     this.#bring(before)
+    this.#tell((listener) => listener.rotated(names))
   }
 
   /** Brings what differs to where it is used. */
@@ -143,10 +181,15 @@ class Rotation {
     else this.#client.hot.send({ type: 'custom', event: 'secrets:update', data: { names } })
   }
 
+  /** In the terminal and, unless the work goes on with the values there are, over the page. */
+  fail(error: unknown): void {
+    this.#report(error)
+    if (error instanceof SecretsError) this.#tell((listener) => listener.failed(error))
+  }
+
   #report(error: unknown): void {
     const known = error instanceof SecretsError ? error.format() : String((error as Error).message)
     const { logger } = this.#server.config
-    // The work goes on with the values there are: no reason to cover the page.
     if (error instanceof SecretsError && error.transient) {
       this.#session.tellProblem(error)
       return

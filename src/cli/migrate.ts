@@ -1,8 +1,8 @@
 import { isDeepStrictEqual } from 'node:util'
 import { SecretsError } from '../core/errors.ts'
+import { fieldsOf } from '../core/fields.ts'
 import type { ProviderContext, SecretDocument } from '../core/types.ts'
 import { notFoundError, usageError } from './errors.ts'
-import { fieldsOf } from './fields.ts'
 import type { Able, Place } from './place.ts'
 
 type ContextFor = (provider: string) => ProviderContext

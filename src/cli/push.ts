@@ -1,7 +1,7 @@
 import type { ResolvedConfig } from '../core/config/resolve.ts'
 import { SecretsError, throwProblems } from '../core/errors.ts'
+import { fieldsOf } from '../core/fields.ts'
 import type { ProviderContext, SecretDocument } from '../core/types.ts'
-import { fieldsOf } from './fields.ts'
 import { type Target, targetOf, unsupported } from './target.ts'
 
 /** What `push` makes of one name of a file. */

@@ -43,6 +43,9 @@ export function targetOf(config: ResolvedConfig, name: string, ability: 'write' 
   if (declared?.template)
     throw unsupported(config, `${name} is made from a template`, ability, 'Change the secrets it is made of.')
 
+  const linked = declared ? undefined : linkedTarget(config, name)
+  if (linked) return linked
+
   const local = [...config.providers].find(([, provider]) => provider.type === 'local' && provider[ability])
   if (!local) {
     const why = reference
@@ -58,6 +61,24 @@ export function targetOf(config: ResolvedConfig, name: string, ability: 'write' 
       ? undefined
       : `${name} is not in the configuration yet; add ${name}: '${key}:${name}' to \`secrets\`.`
   return { name: key, provider, path: name, field: undefined, remark }
+}
+
+/** What nothing declares has its place in the document that the environment is linked to. */
+function linkedTarget({ link, providers }: ResolvedConfig, name: string): Target | undefined {
+  if (!link) return undefined
+  const all = link.path === '*'
+  return {
+    name: link.provider,
+    provider: providers.get(link.provider)!,
+    path: all ? name : link.path,
+    field: all ? undefined : name,
+    remark: undefined,
+  }
+}
+
+/** Whether it is in the document that the environment is linked to, which has no other environments. */
+export function isInLink({ link }: ResolvedConfig, { name, path }: Pick<Target, 'name' | 'path'>): boolean {
+  return link !== undefined && link.provider === name && (link.path === '*' || link.path === path)
 }
 
 /** A key of the document itself, as it is now: what lies deeper, or is older, cannot be changed by itself. */

@@ -1,7 +1,7 @@
 import type { ResolvedConfig } from '../core/config/resolve.ts'
 import { SecretsError } from '../core/errors.ts'
 import type { ProviderContext } from '../core/types.ts'
-import type { Target } from './target.ts'
+import { isInLink, type Target } from './target.ts'
 
 interface How {
   /** Only for this environment, where the place keeps several values. */
@@ -18,7 +18,7 @@ export async function writeTo(
   how: How,
   context: ProviderContext,
 ): Promise<void> {
-  await write(target, value, how, context)
+  await write(target, value, isInLink(config, target) ? { expected: how.expected } : how, context)
   await note(config, 'write', target)
 }
 
@@ -49,7 +49,7 @@ export async function removeFrom(
   how: Pick<How, 'environment'>,
   context: ProviderContext,
 ): Promise<boolean> {
-  const removed = await remove(target, how, context)
+  const removed = await remove(target, isInLink(config, target) ? {} : how, context)
   if (removed) await note(config, 'remove', target)
   return removed
 }
@@ -70,7 +70,7 @@ async function remove(
   refuseEnvironment(environment, context, path)
   const [document] = await provider.read([{ path, options: {} }], context)
   if (document instanceof SecretsError) throw document
-  const { fieldsOf } = await import('./fields.ts')
+  const { fieldsOf } = await import('../core/fields.ts')
   if (!document || !Object.hasOwn(fieldsOf(document.value) ?? {}, field)) return false
   await provider.patch!({ path, set: {}, unset: [field], expected: document.version }, context)
   return true

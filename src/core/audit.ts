@@ -11,11 +11,14 @@ export type AuditEvent =
   | { readonly action: 'load' | 'refresh'; readonly error: unknown }
   | { readonly action: 'cache clear' | 'cache rekey' }
   | {
-      readonly action: 'write' | 'remove' | 'reveal'
+      readonly action: 'write' | 'remove' | 'rollback' | 'reveal'
       readonly provider: string
       readonly path: string
       readonly field: string | undefined
     }
+  /** `removed`: the source was taken away. */
+  | { readonly action: 'migrate'; readonly from: string; readonly to: string; readonly removed: boolean }
+  | { readonly action: 'link' | 'unlink'; readonly reference: string }
 
 /**
  * Appends one line of JSON to the audit log, if there is one: in one write to a file opened for appending,
@@ -60,7 +63,10 @@ function detailsOf(event: AuditEvent): object {
     const { provider, path, field = null } = event
     return { provider, path, field }
   }
-  if (!('snapshot' in event)) return {}
+  if (!('snapshot' in event)) {
+    const { action: _, ...details } = event
+    return details
+  }
   const { snapshot } = event
   return {
     secrets: snapshot.names().map((name) => {

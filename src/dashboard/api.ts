@@ -114,7 +114,15 @@ export interface DashboardRequests {
   readonly set: { readonly name: string; readonly value: string }
   readonly unset: { readonly name: string }
   readonly reveal: { readonly name: string }
-  readonly link: { readonly environment: string; readonly reference: string }
+  /**
+   * A document, or a provider alone. What the environment has here is pushed and read back before it is linked.
+   * Where both have a value and `prefer` is missing, nothing is changed, and the answer is a `CONFLICT`.
+   */
+  readonly link: {
+    readonly environment: string
+    readonly reference: string
+    readonly prefer?: 'local' | 'remote'
+  }
   readonly unlink: { readonly environment: string }
 }
 

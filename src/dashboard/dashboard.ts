@@ -1,5 +1,6 @@
 import { checkProvider } from '../core/check.ts'
 import { SecretsError } from '../core/errors.ts'
+import { linkEnvironment, unlinkEnvironment } from '../core/links.ts'
 import { moveToLocal } from '../core/move-to-local.ts'
 import { didYouMean } from '../core/nearest.ts'
 import type { Secrets } from '../core/pipeline.ts'
@@ -129,12 +130,14 @@ export class Dashboard {
       await unsetLocal(this.#secrets(), name)
       await this.#readWritten()
     },
-    link: () => this.#noLinks(),
-    unlink: () => this.#noLinks(),
-  }
-
-  #noLinks(): Promise<void> {
-    return Promise.reject(new SecretsError('UNSUPPORTED', 'Environments cannot be linked here.'))
+    link: async (request) => {
+      await linkEnvironment(this.#host.options, request)
+      await this.#read(() => this.#host.reconfigure())
+    },
+    unlink: async ({ environment }) => {
+      await unlinkEnvironment(this.#host.options, { environment })
+      await this.#read(() => this.#host.reconfigure())
+    },
   }
 
   async #move(name: string, replace: boolean): Promise<void> {

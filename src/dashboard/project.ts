@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { relative, resolve } from 'node:path'
 import { findConfig } from '../core/config/find.ts'
+import { linksFile } from '../core/config/links.ts'
 import { reasonOf, SecretsError } from '../core/errors.ts'
 import { defaultTypesFile } from '../core/expose/types-file.ts'
 import { mentionsOf } from '../core/mentions.ts'
@@ -210,7 +211,7 @@ export class ProjectHost implements DashboardHost {
   #followFiles(): void {
     const { root = process.cwd(), configFile } = this.#given
     const found = configFile ? [resolve(configFile)] : findConfig(root).files.map(({ file }) => file)
-    const files = this.#secrets?.config.files ?? found
+    const files = [...(this.#secrets?.config.files ?? found), linksFile(findConfig(root).root)]
     if (this.#isClosed || this.#watched === files.join()) return
     this.#watched = files.join()
     this.#unwatchFiles()

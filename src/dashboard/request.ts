@@ -16,7 +16,7 @@ export class RequestError extends Error {
 /** Bytes. */
 const LARGEST_BODY = 1024 * 1024
 
-type Field = 'text' | 'text?' | 'text|null' | 'flag?'
+type Field = 'text' | 'text?' | 'text|null' | 'flag?' | 'local|remote?'
 const FIELDS: { readonly [Name in keyof DashboardRequests]: Readonly<Record<string, Field>> } = {
   refresh: { name: 'text?' },
   test: { provider: 'text' },
@@ -25,7 +25,7 @@ const FIELDS: { readonly [Name in keyof DashboardRequests]: Readonly<Record<stri
   set: { name: 'text', value: 'text' },
   unset: { name: 'text' },
   reveal: { name: 'text' },
-  link: { environment: 'text', reference: 'text' },
+  link: { environment: 'text', reference: 'text', prefer: 'local|remote?' },
   unlink: { environment: 'text' },
 }
 
@@ -59,6 +59,7 @@ export async function readRequest<Name extends keyof DashboardRequests>(
 function fits(value: unknown, field: Field): boolean {
   if (value === undefined) return field.endsWith('?')
   if (value === null) return field === 'text|null'
+  if (field === 'local|remote?') return value === 'local' || value === 'remote'
   return typeof value === (field === 'flag?' ? 'boolean' : 'string')
 }
 

@@ -1,4 +1,6 @@
+import { readdirSync } from 'node:fs'
 import { basename } from 'node:path'
+import type { ResolvedConfig } from '../core/config/resolve.ts'
 import type { SecretsError } from '../core/errors.ts'
 import { redactorOf } from '../core/expose/exposure.ts'
 import { localVaultOf } from '../core/move-to-local.ts'
@@ -6,7 +8,7 @@ import type { Secrets } from '../core/pipeline.ts'
 import { createPolicy } from '../core/policy.ts'
 import type { Snapshot } from '../core/snapshot.ts'
 import { VERSION } from '../core/user-agent.ts'
-import type { DashboardState, Problem, ProviderView, RotationView, SecretView } from './api.ts'
+import type { DashboardState, LinkView, Problem, ProviderView, RotationView, SecretView } from './api.ts'
 import type { Health } from './health.ts'
 import type { DashboardHost } from './host.ts'
 import { importsLocal, isLocal } from './local.ts'
@@ -62,12 +64,28 @@ export async function stateOf(host: DashboardHost, memory: Memory): Promise<Dash
     }),
     secrets: views,
     client: config.client,
-    links: [],
+    links: linksOf(config),
     canAdd: importsLocal(config) !== undefined,
     rotations: memory.rotations,
     problem: told(host.failure),
   }
 }
+
+/** What is linked, and what could be: this environment, and those that have a file of their own. */
+function linksOf({ links, root, environment }: ResolvedConfig): LinkView[] {
+  // Links are kept beside a configuration; one that was handed over has no place for them.
+  if (!links) return []
+  const files = readdirSync(root, { withFileTypes: true }).flatMap((entry) => {
+    const [, name] = /^\.env\.([\w-]+)$/.exec(entry.isFile() ? entry.name : '') ?? []
+    return name === undefined || NO_ENVIRONMENTS.has(name) ? [] : name
+  })
+  return [...new Set([environment, ...links.keys(), ...files])]
+    .sort()
+    .map((name) => ({ environment: name, reference: links.get(name) }))
+}
+
+/** `.env.local` is every environment's, and the others are for people to read. */
+const NO_ENVIRONMENTS: ReadonlySet<string> = new Set(['local', 'example', 'sample', 'template', 'vault'])
 
 type Cleaner = (text: string) => string
 

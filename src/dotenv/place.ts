@@ -3,7 +3,7 @@ import { resolve } from 'node:path'
 import { parse } from 'dotenv'
 import { reasonOf, SecretsError } from '../core/errors.ts'
 import { userAgent } from '../core/user-agent.ts'
-import { HOSTED_URL } from '../providers/vault-env/index.ts'
+import { serverUrl } from '../providers/vault-env/index.ts'
 import { openProject, type VaultEnvProject } from '../providers/vault-env/project.ts'
 
 /** Where values come from, and go. */
@@ -39,7 +39,7 @@ export function findPlace(options: PlaceOptions): Place {
   return {
     file,
     environment: options.environment ?? (process.env.NODE_ENV || 'development'),
-    url: options.vaultUrl ?? (process.env.VAULT_URL || HOSTED_URL),
+    url: serverUrl(options.vaultUrl),
     key: given || own || undefined,
     local,
   }

@@ -1,158 +1,125 @@
-import { readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
-import { connect, createServer, type Socket } from 'node:net'
-import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core'
-import { canariesIn } from './canary.ts'
+import { request as requestHttp } from 'node:http'
+import type { DashboardFailure, DashboardState } from '../../src/dashboard/api.ts'
+import type { PageFiles } from '../../src/dashboard/files.ts'
 
-const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+/** Stands for the page that the build makes. */
+export const PAGE: PageFiles = new Map(
+  (
+    [
+      ['', 'text/html; charset=utf-8', '<!doctype html><script type="module" src="./app.js"></script>'],
+      ['app.js', 'text/javascript; charset=utf-8', 'document.title = "page"'],
+      ['app.css', 'text/css; charset=utf-8', 'body { margin: 0 }'],
+    ] as const
+  ).map(([path, type, text]) => [path, { type, content: Buffer.from(text) }]),
+)
 
-/** A page of the dashboard in a browser context of its own, and everything that it said and asked for. */
-export class DashboardPage {
-  readonly page: Page
-  readonly #context: BrowserContext
-  /** Console lines and errors, and violations of the content security policy. */
-  readonly said: string[] = []
-  readonly requested: string[] = []
-
-  private constructor(context: BrowserContext, page: Page) {
-    this.#context = context
-    this.page = page
-  }
-
-  static async open(
-    browser: Browser,
-    url: string | undefined,
-    options: BrowserContextOptions = {},
-  ): Promise<DashboardPage> {
-    const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options })
-    context.setDefaultTimeout(20_000)
-    const page = await context.newPage()
-    const opened = new DashboardPage(context, page)
-    page.on('console', (message) => opened.said.push(message.text()))
-    page.on('pageerror', (error) => opened.said.push(`error: ${error.message}`))
-    page.on('request', (request) => opened.requested.push(request.url()))
-    await page.addInitScript(`addEventListener('securitypolicyviolation', (event) => {
-      console.log('violation: ' + event.violatedDirective + ' ' + event.blockedURI)
-    })`)
-    if (url !== undefined) await page.goto(url)
-    return opened
-  }
-
-  /** The button of a row, which is the name of the secret. */
-  row(name: string) {
-    return this.page.getByRole('button', { name, exact: true })
-  }
-
-  button(name: string | RegExp) {
-    return this.page.getByRole('button', { name, exact: typeof name === 'string' })
-  }
-
-  view(name: string) {
-    return this.page.locator('nav').getByRole('button', { name }).click()
-  }
-
-  get details() {
-    return this.page.locator('#details')
-  }
-
-  get dialog() {
-    return this.page.getByRole('dialog')
-  }
-
-  /** What a screen reader is told, good news and bad. */
-  told(text: string | RegExp) {
-    return this.page.locator('.notices, .banners').getByText(text).first().waitFor()
-  }
-
-  names(): Promise<string[]> {
-    return this.page.locator('.row .name').allTextContents()
-  }
-
-  focused(): Promise<string> {
-    return this.page.evaluate(
-      `document.activeElement?.id || document.activeElement?.textContent || document.activeElement?.tagName`,
-    )
-  }
-
-  /** Rules of WCAG 2.2 A and AA, and good practice, that what is shown now breaks. */
-  async violations(): Promise<string[]> {
-    await this.page.evaluate(`${axeSource};0`)
-    return this.page.evaluate<string[]>(`axe.run(document).then(({ violations }) =>
-      violations.map(({ id, nodes }) => id + ': ' + nodes.map(({ html }) => html.slice(0, 200)).join(' ')))`)
-  }
-
-  /** How many pixels stick out to the side. */
-  overflow(): Promise<number> {
-    return this.page.evaluate(`document.documentElement.scrollWidth - innerWidth`)
-  }
-
-  /** Where one of the values stands that should stand nowhere: in the document, fields, address, storage or console. */
-  async leaks(values: readonly string[]): Promise<string[]> {
-    const state = await this.page.evaluate<Record<string, string>>(`({
-      document: document.documentElement.outerHTML,
-      fields: [...document.querySelectorAll('input, textarea')].map(({ value }) => value).join('\\n'),
-      title: document.title,
-      address: location.href + JSON.stringify(history.state),
-      session: JSON.stringify(sessionStorage),
-      local: JSON.stringify(localStorage),
-    })`)
-    const all = { ...state, console: this.said.join('\n'), requests: this.requested.join('\n') }
-    return Object.entries(all)
-      .filter(([, text]) => canariesIn(text, values).length > 0)
-      .map(([where]) => where)
-  }
-
-  close(): Promise<void> {
-    return this.#context.close()
-  }
+export interface Answer {
+  readonly status: number
+  readonly headers: Record<string, string | string[] | undefined>
+  readonly text: string
 }
 
-/** A wire to a server that can be cut and mended. */
-export class Wire {
-  readonly #sockets = new Set<Socket>()
-  #cut = false
-  readonly #server = createServer((from) => {
-    if (this.#cut) return void from.destroy()
-    const to = connect(this.target, '127.0.0.1')
-    for (const socket of [from, to]) {
-      this.#sockets.add(socket)
-      socket.on('error', () => {})
-      socket.on('close', () => {
-        this.#sockets.delete(socket)
-        from.destroy()
-        to.destroy()
-      })
-    }
-    from.pipe(to).pipe(from)
-  })
-  /** The server's port; may be another one later. */
-  target: number
+export interface CallOptions {
+  readonly method?: string
+  readonly headers?: Record<string, string | undefined>
+  readonly body?: string | Buffer
+}
 
-  constructor(target: number) {
-    this.target = target
+/** A page without a browser. Keeps everything that it was sent, but what `reveal` gave. */
+export class DashboardClient {
+  readonly origin: string
+  readonly token: string
+  readonly seen: string[] = []
+
+  /** @param url as the terminal shows it */
+  constructor(url: string) {
+    const { origin, hash } = new URL(url)
+    this.origin = origin
+    this.token = hash.replace(/^#token=/, '')
   }
 
-  /** @returns the port of this end */
-  listen(): Promise<number> {
-    return new Promise((resolve) => {
-      this.#server.listen(0, '127.0.0.1', () => {
-        const address = this.#server.address()
-        resolve(typeof address === 'object' && address ? address.port : 0)
+  /** A request as it is, to any path, with any header (`fetch` would set some of them itself). */
+  raw(path: string, { method = 'GET', headers = {}, body }: CallOptions = {}): Promise<Answer> {
+    return new Promise((resolve, reject) => {
+      const given = Object.fromEntries(Object.entries(headers).filter(([, value]) => value !== undefined))
+      const request = requestHttp(`${this.origin}${path}`, {
+        method,
+        agent: false,
+        headers: given as Record<string, string>,
       })
+      request.on('error', reject)
+      request.on('response', (response) => {
+        const chunks: Buffer[] = []
+        response.on('data', (chunk: Buffer) => chunks.push(chunk))
+        response.on('error', reject)
+        response.on('end', () => {
+          const text = Buffer.concat(chunks).toString()
+          if (!path.endsWith('/reveal')) this.seen.push(text, JSON.stringify(response.headers))
+          resolve({ status: response.statusCode ?? 0, headers: response.headers, text })
+        })
+      })
+      request.end(body)
     })
   }
 
-  cut(): void {
-    this.#cut = true
-    for (const socket of this.#sockets) socket.destroy()
+  async get<T = DashboardState>(route: string): Promise<T> {
+    const answer = await this.raw(`/__secrets/api/${route}`, {
+      headers: { authorization: `Bearer ${this.token}` },
+    })
+    if (answer.status !== 200) throw new Error(`${route}: ${answer.status} ${answer.text}`)
+    return JSON.parse(answer.text) as T
   }
 
-  mend(): void {
-    this.#cut = false
+  post(route: string, body: object): Promise<Answer> {
+    return this.raw(`/__secrets/api/${route}`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${this.token}`, 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    })
   }
 
-  close(): Promise<void> {
-    this.cut()
-    return new Promise((resolve) => this.#server.close(() => resolve()))
+  /** What must go well. */
+  async does(route: string, body: object): Promise<DashboardState> {
+    const answer = await this.post(route, body)
+    if (answer.status !== 200) throw new Error(`${route}: ${answer.status} ${answer.text}`)
+    return JSON.parse(answer.text) as DashboardState
+  }
+
+  /** What must fail. */
+  async fails(
+    route: string,
+    body: object,
+  ): Promise<{ status: number; code: string; message: string; hint?: string }> {
+    const { status, text } = await this.post(route, body)
+    if (status < 400) throw new Error(`${route} went well, though it must not.`)
+    const { error } = JSON.parse(text) as DashboardFailure
+    return { status, code: error.code, message: error.message, ...(error.hint && { hint: error.hint }) }
+  }
+
+  /** States as they come. @returns what has come so far, and how to end it */
+  events(): { readonly states: DashboardState[]; end(): void } {
+    const states: DashboardState[] = []
+    const request = requestHttp(`${this.origin}/__secrets/api/events`, {
+      headers: { authorization: `Bearer ${this.token}` },
+      agent: false,
+    })
+    request.on('error', () => {})
+    request.on('response', (response) => {
+      let text = ''
+      response.setEncoding('utf8')
+      response.on('error', () => {})
+      response.on('data', (chunk: string) => {
+        this.seen.push(chunk)
+        text += chunk
+        for (let end = text.indexOf('\n\n'); end !== -1; end = text.indexOf('\n\n')) {
+          const event = text.slice(0, end)
+          text = text.slice(end + 2)
+          const data = /^event: state\ndata: (.*)$/s.exec(event)?.[1]
+          if (data) states.push(JSON.parse(data) as DashboardState)
+        }
+      })
+    })
+    request.end()
+    return { states, end: () => void request.destroy() }
   }
 }

@@ -1,3 +1,4 @@
+import { linksFile } from '../../core/config/links.ts'
 import type { ResolvedConfig } from '../../core/config/resolve.ts'
 import type { Json } from '../../core/types.ts'
 import { command } from '../command.ts'
@@ -55,7 +56,10 @@ async function settingsOf(
     // A file says `import` once; whose it is shows for all.
     one(
       'import',
-      config.imports.map(({ source }) => source),
+      config.imports.filter((reference) => reference !== config.link).map(({ source }) => source),
+    ),
+    ...[...(config.links ?? [])].map(([environment, source]) =>
+      one(`links.${environment}`, source, linksFile(config.root)),
     ),
     ...[...config.secrets.values()].map(({ name, reference, template }) =>
       one(`secrets.${name}`, reference?.source ?? { template: partsOf(template ?? []) }),

@@ -22,6 +22,11 @@ export const commands: CommandTable = {
   diff: { description: 'Compare two environments or .env files', load: () => import('./diff.ts') },
   pull: { description: 'Write values to a .env file', load: () => import('./pull.ts') },
   push: { description: 'Store the values of a .env file', load: () => import('./push.ts') },
+  link: {
+    description: 'Have an environment’s values come from one document',
+    load: () => import('./link.ts'),
+  },
+  unlink: { description: 'Take a link back, and clear its values here', load: () => import('./unlink.ts') },
   inject: { description: 'Fill {{vault:NAME}} in a file', load: () => import('./inject.ts') },
   template: { description: 'Create a secret with placeholders', load: () => import('./template.ts') },
   migrate: { description: 'Move a document to another place', load: () => import('./migrate.ts') },

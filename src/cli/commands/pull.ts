@@ -45,6 +45,8 @@ export default command({
     }
     // For this user's eyes only.
     if (written) await writeAtomic(file, text)
+    const { notePulled } = await import('../../core/pulled.ts')
+    await notePulled(secrets.config.root, file, secrets.config.environment)
     const names = [...values.keys()]
     const ignored = await isIgnored(file)
     result(json === true, { file, names, written, ignored: ignored ?? null }, () =>

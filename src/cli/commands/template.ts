@@ -21,7 +21,7 @@ export default command({
     const { documentKey } = await import('../../core/reference.ts')
     const { placeOf } = await import('../place.ts')
     const { unsupported } = await import('../target.ts')
-    const { fieldsOf } = await import('../fields.ts')
+    const { fieldsOf } = await import('../../core/fields.ts')
     await withSecrets(flags, async ({ config, contextFor }) => {
       const { reference, provider } = placeOf(config, name, 'write')
       const { path } = reference

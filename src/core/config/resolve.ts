@@ -3,9 +3,8 @@ import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { createProvider } from '../../providers/index.ts'
 import { parseDuration } from '../duration.ts'
 import { SecretsError, throwProblems } from '../errors.ts'
-import { didYouMean } from '../nearest.ts'
 import { checkNames, checkTemplates } from '../policy.ts'
-import { PROVIDER_NAME, parseReference } from '../reference.ts'
+import { PROVIDER_NAME } from '../reference.ts'
 import {
   aliasesOf,
   orderByNeeds,
@@ -26,9 +25,10 @@ import type {
 } from '../types.ts'
 import { activeProfile } from './active.ts'
 import { findConfig } from './find.ts'
+import { type Links, linksFile, readLinks, withoutOwnPlaces } from './links.ts'
 import { loadConfigFile } from './load.ts'
 import { type ConfigLayer, mergeLayers, profileLayer } from './merge.ts'
-import { fillPlaceholders, wholePlace } from './placeholders.ts'
+import { checkedReference, fillPlaceholders, wholePlace } from './references.ts'
 import { checkShape } from './shape.ts'
 import { DEFAULT_WATCH, watchSettings } from './watch-settings.ts'
 
@@ -66,8 +66,12 @@ export interface ResolvedConfig {
   /** Every profile that there is. */
   readonly profiles: readonly string[]
   readonly providers: ReadonlyMap<string, Provider>
-  /** Documents whose every key is a secret. */
+  /** Documents whose every key is a secret; of equal keys the last one's. The link's is the last. */
   readonly imports: readonly Reference[]
+  /** The document that this environment is linked to. */
+  readonly link: Reference | undefined
+  /** By environment; `undefined`: the whole configuration was handed over, so there is no file to keep them in. */
+  readonly links: Links | undefined
   /** In an order in which each stands after those its template needs. */
   readonly secrets: ReadonlyMap<string, DeclaredSecret>
   readonly client: readonly string[]
@@ -122,12 +126,12 @@ const isWhole = (config: SecretsConfig): boolean =>
 export async function resolveConfig(options: ResolveOptions = {}): Promise<ResolvedConfig> {
   const { root: start = process.cwd(), configFile, mode, withoutProfile = false, ...inline } = options
   const found = findConfig(start)
-  const files =
-    configFile === false || (configFile === undefined && isWhole(inline))
-      ? []
-      : configFile === undefined
-        ? found.files
-        : [{ kind: 'workspace' as const, file: resolve(start, configFile) }]
+  const isGiven = configFile === false || (configFile === undefined && isWhole(inline))
+  const files = isGiven
+    ? []
+    : configFile === undefined
+      ? found.files
+      : [{ kind: 'workspace' as const, file: resolve(start, configFile) }]
   const layers: ConfigLayer[] = []
   for (const { kind, file } of files) layers.push({ kind, source: file, config: await loadConfigFile(file) })
   layers.push({ kind: 'inline', source: 'options', config: inline })
@@ -143,13 +147,15 @@ export async function resolveConfig(options: ResolveOptions = {}): Promise<Resol
   const environment = config.environment ?? (mode || process.env.NODE_ENV || 'development')
   // Providers that a user keeps for all projects are no configuration of this one.
   const isConfigured = layers.some((layer) => layer.kind !== 'user' && isWhole(layer.config))
+  const links = isGiven ? undefined : readLinks(found.root)
   return build(isConfigured ? config : zeroConfig(config), {
     root: isWhole(inline) ? resolve(start) : found.root,
     environment,
     profile,
     profiles: Object.keys(config.profiles ?? {}),
-    files: files.map(({ file }) => file),
+    files: [...files.map(({ file }) => file), ...(links?.size ? [linksFile(found.root)] : [])],
     origins,
+    links,
   })
 }
 
@@ -166,8 +172,11 @@ function zeroConfig(config: SecretsConfig): SecretsConfig {
 }
 
 function build(
-  config: SecretsConfig,
-  place: Pick<ResolvedConfig, 'root' | 'environment' | 'profile' | 'profiles' | 'files' | 'origins'>,
+  given: SecretsConfig,
+  place: Pick<
+    ResolvedConfig,
+    'root' | 'environment' | 'profile' | 'profiles' | 'files' | 'origins' | 'links'
+  >,
 ): ResolvedConfig {
   const problems: SecretsError[] = []
   const attempt = <T>(make: () => T): T | undefined => {
@@ -182,8 +191,8 @@ function build(
 
   const providers = new Map<string, Provider>()
   const ttls = new Map<string, number>()
-  for (const [name, given] of Object.entries(config.providers ?? {})) {
-    const provider = attempt(() => asProvider(name, given))
+  for (const [name, each] of Object.entries(given.providers ?? {})) {
+    const provider = attempt(() => asProvider(name, each))
     if (!provider) continue
     providers.set(name, provider)
     const own = provider.ttl
@@ -192,7 +201,7 @@ function build(
     if (parsed !== undefined) ttls.set(name, parsed)
   }
   const reference = (source: string, owner: string): Reference | undefined =>
-    attempt(() => checkedReference(fillPlaceholders(source, place), owner, config, providers))
+    attempt(() => checkedReference(fillPlaceholders(source, place), owner, given, providers))
 
   const importReference = (source: string, owner: string): Reference | undefined => {
     const found = reference(source, owner)
@@ -209,11 +218,15 @@ function build(
     return undefined
   }
 
+  const source = place.links?.get(place.environment)
+  const link = source === undefined ? undefined : importReference(source, `The link of ${place.environment}`)
+  const config = link ? withoutOwnPlaces(given, link) : given
+
   const cache = config.cache === false ? false : (config.cache ?? {})
   const ttl = attempt(() => parseDuration(cache ? (cache.ttl ?? '5m') : 0, 'cache.ttl')) ?? 0
   const declared = new Map<string, DeclaredSecret>()
-  for (const [name, given] of Object.entries(config.secrets ?? {})) {
-    const declaration: SecretDeclaration = typeof given === 'string' ? { from: given } : given
+  for (const [name, each] of Object.entries(config.secrets ?? {})) {
+    const declaration: SecretDeclaration = typeof each === 'string' ? { from: each } : each
     const owner = `secrets.${name}`
     const from = declaration.from === undefined ? undefined : reference(declaration.from, owner)
     const template =
@@ -235,7 +248,8 @@ function build(
   const imports = (config.import ?? []).flatMap((source, index) => {
     return importReference(wholePlace(source, place.environment), `import[${index}]`) ?? []
   })
-  const hasImports = (config.import ?? []).length > 0
+  if (link) imports.push(link)
+  const hasImports = (config.import ?? []).length > 0 || link !== undefined
   problems.push(
     ...checkNames({
       declared: [...declared.keys()],
@@ -252,6 +266,7 @@ function build(
     ...place,
     providers,
     imports,
+    link,
     secrets,
     client: [...new Set(config.client ?? [])],
     server: config.server ?? 'runtime',
@@ -297,28 +312,6 @@ function asProvider(name: string, given: Provider | ProviderDescription): Provid
     })
   }
   return typeof given.read === 'function' ? (given as Provider) : createProvider(given as ProviderDescription)
-}
-
-function checkedReference(
-  source: string,
-  owner: string,
-  config: SecretsConfig,
-  providers: ReadonlyMap<string, Provider>,
-): Reference {
-  const reference = parseReference(source, owner)
-  const known = Object.keys(config.providers ?? {})
-  if (!known.includes(reference.provider)) {
-    throw new SecretsError(
-      'PROVIDER_UNKNOWN',
-      `${owner} names the provider ${reference.provider}, which is not configured.${didYouMean(reference.provider, known)}`,
-      { hint: known.length > 0 ? `Configured: ${known.join(', ')}.` : 'Add it under `providers`.' },
-    )
-  }
-  const wrong = providers.get(reference.provider)?.validate?.(reference)
-  if (wrong !== undefined) {
-    throw new SecretsError('REFERENCE_INVALID', `Cannot use the reference of ${owner} (${source}): ${wrong}`)
-  }
-  return reference
 }
 
 /** Declared secrets behind those their templates need; names that nothing declares are mistakes. */

@@ -1,5 +1,6 @@
 import { SecretsError } from '../../core/errors.ts'
-import type { JsonObject, PatchRequest, ProviderContext, WriteResult } from '../../core/types.ts'
+import { fieldsOf } from '../../core/fields.ts'
+import type { PatchRequest, ProviderContext, WriteResult } from '../../core/types.ts'
 import { missing } from './describe.ts'
 import type { Memory } from './memory.ts'
 import { readSecrets } from './read.ts'
@@ -38,17 +39,5 @@ export async function patchSecret(
       const raced = error instanceof SecretsError && error.code === 'CONFLICT'
       if (!raced || expected !== undefined || attempt === ATTEMPTS) throw error
     }
-  }
-}
-
-function fieldsOf(value: string | Uint8Array | JsonObject): JsonObject | undefined {
-  if (typeof value !== 'string') return undefined
-  try {
-    const parsed: unknown = JSON.parse(value)
-    const isObject = typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed)
-    return isObject ? (parsed as JsonObject) : undefined
-  } catch {
-    // Its text would be in the parser's error.
-    return undefined
   }
 }

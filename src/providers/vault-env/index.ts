@@ -12,8 +12,13 @@ export interface VaultEnvOptions {
   ttl?: Duration
 }
 
-export const HOSTED_URL = 'https://api.vaultdotenv.io'
+const HOSTED_URL = 'https://api.vaultdotenv.io'
 const ALL = '*'
+
+/** The server that is meant: the one that is given, else `VAULT_URL`, else the hosted service. */
+export function serverUrl(given: string | undefined): string {
+  return given ?? (process.env.VAULT_URL || HOSTED_URL)
+}
 
 /**
  * A vault-env server: one encrypted document for each environment, decrypted here. `vaultEnv:NAME` reads one
@@ -22,7 +27,7 @@ const ALL = '*'
  */
 export function vaultEnv(options: VaultEnvOptions = {}): Provider {
   checkOptions('vaultEnv', options, { url: 'text', key: 'text', ttl: 'duration' })
-  const url = options.url ?? (process.env.VAULT_URL || HOSTED_URL)
+  const url = serverUrl(options.url)
   const key = options.key ?? process.env.VAULT_KEY
   // Signing and decrypting are loaded with the first call.
   const project = async (context: ProviderContext): Promise<VaultEnvProject> => {
@@ -68,6 +73,11 @@ export function vaultEnv(options: VaultEnvOptions = {}): Provider {
     },
 
     async write({ path, value, expected }, context) {
+      // All of the environment at once: one version, not one for each name.
+      if (path === ALL && typeof value === 'object' && !(value instanceof Uint8Array)) {
+        const version = await (await project(context)).change(expected, () => value)
+        return { version }
+      }
       if (value instanceof Uint8Array)
         throw new SecretsError(
           'WRONG_TYPE',
@@ -84,6 +94,10 @@ export function vaultEnv(options: VaultEnvOptions = {}): Provider {
     async remove({ path }, context) {
       let found = false
       await (await project(context)).change(undefined, (values) => {
+        if (path === ALL) {
+          found = Object.keys(values).length > 0
+          return found ? {} : undefined
+        }
         found = Object.hasOwn(values, path)
         if (!found) return undefined
         return Object.fromEntries(Object.entries(values).filter(([name]) => name !== path))

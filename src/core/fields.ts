@@ -1,4 +1,4 @@
-import type { JsonObject, SecretDocument } from '../core/types.ts'
+import type { JsonObject, SecretDocument } from './types.ts'
 
 /** The fields of a document: its own, or those of the JSON object that its text is. */
 export function fieldsOf(value: SecretDocument['value']): JsonObject | undefined {
