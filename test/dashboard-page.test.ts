@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Browser, BrowserContextOptions } from 'playwright-core'
@@ -364,6 +364,46 @@ describe('what changes', () => {
   })
 })
 
+describe('environments', () => {
+  it('are linked after a push, with a choice where values differ, and unlinked', async () => {
+    const [here, there] = [value(), value()]
+    const document = `${run}/staging`
+    await bao.write2('secret', document, { LINKED_KEY: there })
+    const config = {
+      providers: { vault: { type: 'vault', url: baoUrl, auth: { method: 'token' } } },
+      secrets: {},
+      cache: false,
+    }
+    project.write({
+      'linked/secrets.config.json': JSON.stringify(config),
+      'linked/.env.staging': `LINKED_KEY=${here}\n`,
+    })
+    closing.push(() => rmSync(join(project.root, 'linked/.env.staging')))
+    const other = await serveDashboard({ root: join(project.root, 'linked'), logger: silent })
+    closing.push(() => other.close())
+    const ui = await openList({}, other.url)
+    await ui.view('Environments')
+    await ui.button('Link staging').click()
+    await ui.dialog.getByText('first pushes what the environment already has').waitFor()
+    await ui.dialog.getByLabel('Document of a provider').fill(`vault:${document}`)
+    await ui.dialog.getByRole('button', { name: 'Link' }).click()
+    await ui.dialog.getByText('CONFLICT').waitFor()
+    expect(await ui.violations()).toEqual([])
+    await ui.dialog.getByLabel('Push this machine’s').check()
+    await ui.dialog.getByRole('button', { name: 'Link' }).click()
+    await ui.told('staging is linked.')
+    await ui.page.locator('.card', { hasText: 'staging' }).getByText(`vault:${document}`).waitFor()
+    const { data } = await bao.call<{ data: { data: object } }>('GET', `secret/data/${document}`)
+    expect(data.data).toEqual({ LINKED_KEY: here })
+
+    await ui.button('Unlink staging').click()
+    await ui.dialog.getByText('cleared from this machine’s disk').waitFor()
+    await ui.dialog.getByRole('button', { name: 'Unlink' }).click()
+    await ui.told('staging is unlinked.')
+    await ui.button('Link staging').waitFor()
+  })
+})
+
 describe('what goes wrong', () => {
   it('is a provider: Test Connection has each step with its hint', async () => {
     const ui = await openList()
@@ -496,7 +536,7 @@ describe('how it looks', () => {
       await fine('edit')
       await ui.page.keyboard.press('Escape')
       await ui.button('Close details').click()
-      for (const view of ['Providers', 'Browser', 'Log']) {
+      for (const view of ['Providers', 'Browser', 'Environments', 'Log']) {
         await ui.view(view)
         await fine(view)
       }

@@ -102,8 +102,8 @@ export const removeLocal = (name: string): Promise<Problem | undefined> =>
 export const moveToLocal = (name: string, replace: boolean): Promise<Problem | undefined> =>
   act(`move ${name}`, 'move-to-local', { name, replace }, () => `${name} is local now.`)
 
-export const link = (environment: string, reference: string): Promise<Problem | undefined> =>
-  act(`link ${environment}`, 'link', { environment, reference }, () => `${environment} is linked.`)
+export const link = (request: DashboardRequests['link']): Promise<Problem | undefined> =>
+  act('link', 'link', request, () => `${request.environment} is linked.`)
 
 export const unlink = (environment: string): Promise<Problem | undefined> =>
   act(`unlink ${environment}`, 'unlink', { environment }, () => `${environment} is unlinked.`)

@@ -6,7 +6,11 @@ import { Action, Blank, ProblemText } from './parts.tsx'
 
 /** What is wrong with all of it: the server, the project, a provider. */
 export function Banners({ page: { connection, state, view } }: { page: Page }) {
-  const failing = state?.providers.filter(({ health }) => health === 'failing') ?? []
+  const failing =
+    state?.providers.filter(
+      // What keeps the whole project from its values is told once.
+      ({ health, error }) => health === 'failing' && error?.message !== state.problem?.message,
+    ) ?? []
   return (
     <div class="banners" role="status">
       {connection.is === 'gone' && (

@@ -70,7 +70,7 @@ export function Details({ secret }: { secret: SecretView }) {
       {usedIn.length > 0 ? (
         <Modules files={usedIn} />
       ) : (
-        <p class="muted">No module that this dev server has loaded reads it.</p>
+        <p class="muted">No module reads it, as far as is known.</p>
       )}
     </aside>
   )

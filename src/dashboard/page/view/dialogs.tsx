@@ -65,20 +65,50 @@ function Move({ name, state }: { name: string; state: DashboardState }) {
 }
 
 function Link({ environment }: { environment: string }) {
+  const [conflict, setConflict] = useState(false)
+  const send = async (form: HTMLFormElement) => {
+    const data = new FormData(form)
+    const [prefer] = PREFERENCES.find(([one]) => one === data.get('prefer')) ?? []
+    const problem = await link({
+      environment,
+      reference: String(data.get('reference')).trim(),
+      ...(prefer && { prefer }),
+    })
+    if (problem?.code === 'CONFLICT') setConflict(true)
+    return problem
+  }
   return (
-    <Question
-      title={`Link ${environment}`}
-      verb="Link"
-      send={(form) => link(environment, String(new FormData(form).get('reference')).trim())}
-    >
+    <Question title={`Link ${environment}`} verb="Link" send={send}>
       <p>{LINK_RULE}</p>
       <label class="field">
         Document of a provider
-        <input name="reference" required placeholder={`vault:myapp/${environment}`} spellcheck={false} />
+        <input
+          name="reference"
+          required
+          placeholder={`vault:myapp/${environment}`}
+          autocomplete="off"
+          spellcheck={false}
+        />
       </label>
+      {conflict && (
+        <fieldset class="choice">
+          <legend>Where both have a value</legend>
+          {PREFERENCES.map(([prefer, label]) => (
+            <label key={prefer} class="check">
+              <input type="radio" name="prefer" value={prefer} required />
+              {label}
+            </label>
+          ))}
+        </fieldset>
+      )}
     </Question>
   )
 }
+
+const PREFERENCES = [
+  ['local', 'Push this machine’s over the document’s'],
+  ['remote', 'Keep the document’s'],
+] as const
 
 const KEYS: [key: string, does: string][] = [
   ['/', 'Search'],
