@@ -3,7 +3,6 @@ import { spawnSync } from 'node:child_process'
 import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { build } from 'esbuild'
 import { rolldown } from 'rolldown'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -85,20 +84,7 @@ for (const name of carried) {
   await runtime.close()
 }
 
-// The dashboard's page, with its UI library inside: a browser is sent these three files and nothing else.
-await build({
-  absWorkingDir: join(root, 'src/dashboard/page'),
-  entryPoints: ['main.tsx', 'app.css'],
-  entryNames: 'app',
-  outdir: join(root, 'dist/dashboard'),
-  bundle: true,
-  minify: true,
-  format: 'esm',
-  target: ['es2022', 'chrome123', 'firefox121', 'safari17.5'],
-  legalComments: 'none',
-  logLevel: 'warning',
-})
-cpSync(join(root, 'src/dashboard/page/index.html'), join(root, 'dist/dashboard/index.html'))
+await import('./page.mjs')
 
 const tsc = spawnSync(
   process.execPath,

@@ -1,9 +1,16 @@
 import { randomBytes } from 'node:crypto'
 import { readdirSync, readFileSync, rmSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Browser, BrowserContextOptions } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, inject, it, vi } from 'vitest'
+import { Dashboard } from '../src/dashboard/dashboard.ts'
+import { pageFiles } from '../src/dashboard/files.ts'
+import { createToken } from '../src/dashboard/gate.ts'
+import { dashboardHandler } from '../src/dashboard/handler.ts'
+import { ProjectHost } from '../src/dashboard/project.ts'
 import { type DashboardServer, serveDashboard } from '../src/dashboard/server.ts'
 import { local } from '../src/providers/index.ts'
 import { Bao } from './support/bao.ts'
@@ -361,6 +368,44 @@ describe('what changes', () => {
     await ui.button('Reveal').waitFor()
     const config = readFileSync(join(project.root, 'secrets.config.json'), 'utf8')
     expect(JSON.parse(config).secrets.TAKEN).toBe('local:TAKEN')
+  })
+})
+
+describe('a frame, as in a dock', () => {
+  it('takes a token that is pasted, and leaves it in no storage that the app around it could read', async () => {
+    const host = new ProjectHost({ root: project.root, logger: silent })
+    await host.open()
+    const dashboard = new Dashboard(host)
+    const token = createToken()
+    const handle = dashboardHandler({
+      dashboard,
+      token,
+      hosts: () => [],
+      remote: () => false,
+      framed: () => true,
+      files: () => pageFiles(),
+    })
+    const around = createServer((request, response) => {
+      handle(request, response, () => {
+        response.setHeader('content-type', 'text/html').end('<title>App</title><iframe src="/__secrets/">')
+      })
+    })
+    await new Promise<void>((resolve) => around.listen(0, '127.0.0.1', resolve))
+    closing.push(async () => {
+      around.closeAllConnections()
+      around.close()
+      dashboard.close()
+      await host.close()
+    })
+    const ui = await open({}, `http://127.0.0.1:${(around.address() as AddressInfo).port}/`)
+    const frame = ui.page.frameLocator('iframe')
+    await frame.getByLabel('The link from the terminal, or its token').fill(token)
+    await frame.getByRole('button', { name: 'Open' }).click()
+    await frame.locator('.live.on').waitFor()
+    await frame.getByRole('button', { name: 'API_TOKEN', exact: true }).click()
+    await frame.getByRole('button', { name: 'Edit…' }).click()
+    await frame.getByRole('dialog', { name: 'Edit API_TOKEN' }).waitFor()
+    expect(await ui.page.evaluate(`sessionStorage.length + localStorage.length`)).toBe(0)
   })
 })
 

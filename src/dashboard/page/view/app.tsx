@@ -1,3 +1,4 @@
+import { useEffect } from 'preact/hooks'
 import { type Page, usePage } from '../store.ts'
 import { Banners, NeedsToken } from './banners.tsx'
 import { BrowserView } from './browser.tsx'
@@ -11,6 +12,10 @@ import { Secrets } from './secrets.tsx'
 
 export function App() {
   const page = usePage()
+  const project = page.state?.project
+  useEffect(() => {
+    if (project !== undefined) document.title = `${project} · secrets`
+  }, [project])
   return (
     <>
       <Header page={page} />

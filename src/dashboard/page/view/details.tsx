@@ -9,6 +9,8 @@ import { Reveal } from './reveal.tsx'
 /** Everything that is known of one secret, and what can be done with it. */
 export function Details({ secret }: { secret: SecretView }) {
   const { name, usedIn } = secret
+  // What code imports of `db.user` is `db`.
+  const [root = name] = name.split('.')
   return (
     <aside id="details" class="details" aria-labelledby={detailsTitle}>
       <div class="head">
@@ -63,7 +65,9 @@ export function Details({ secret }: { secret: SecretView }) {
         <Fact term="Value from">{secret.source}</Fact>
         <Fact term="Read">{secret.fetchedAt !== undefined && <Age at={secret.fetchedAt} ago />}</Fact>
         <Fact term="Code">
-          <code>{`import { ${name} } from 'virtual:secrets/${secret.consumer}'`}</code>
+          {/^[\w$]+$/.test(root) && (
+            <code>{`import { ${root} } from 'virtual:secrets/${secret.consumer}'`}</code>
+          )}
         </Fact>
       </dl>
       <h3>Used in</h3>
