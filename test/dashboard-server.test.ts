@@ -10,7 +10,7 @@ import { local } from '../src/providers/index.ts'
 import { Bao } from './support/bao.ts'
 import { canariesIn, canary, canaryFiles } from './support/canary.ts'
 import { makeProject, type Project } from './support/core.ts'
-import { DashboardClient, PAGE } from './support/dashboard.ts'
+import { DashboardClient, PAGE } from './support/dashboard-client.ts'
 import { contextFor } from './support/workspace.ts'
 
 const values: string[] = []
