@@ -1,16 +1,18 @@
 import { randomBytes } from 'node:crypto'
 import { readFileSync, rmSync } from 'node:fs'
+import type { IncomingMessage } from 'node:http'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, inject, it, vi } from 'vitest'
 import type { DashboardState, ProviderView, SecretView } from '../src/dashboard/api.ts'
 import { pageFiles } from '../src/dashboard/files.ts'
+import { createToken, type GateOptions, hasToken, refusalOf } from '../src/dashboard/gate.ts'
 import { type DashboardServer, serveDashboard } from '../src/dashboard/server.ts'
 import { local } from '../src/providers/index.ts'
 import { Bao } from './support/bao.ts'
 import { canariesIn, canary, canaryFiles } from './support/canary.ts'
 import { makeProject, type Project } from './support/core.ts'
-import { DashboardClient, PAGE } from './support/dashboard.ts'
+import { DashboardClient, PAGE } from './support/dashboard-client.ts'
 import { contextFor } from './support/workspace.ts'
 
 const values: string[] = []
@@ -458,5 +460,32 @@ describe('a project that cannot be read', () => {
     await started.server.close()
     seen.push(...started.client.seen)
     rmSync(join(other.root, '..'), { recursive: true })
+  })
+})
+
+describe('the gate', () => {
+  it('takes this machine only, by its own names; others only where that is allowed', () => {
+    const token = createToken()
+    const gate = (remote: boolean): GateOptions => ({
+      token,
+      hosts: () => ['.dev.test'],
+      remote: () => remote,
+    })
+    const request = (remoteAddress: string | undefined, headers: Record<string, string>): IncomingMessage =>
+      ({ headers, socket: { remoteAddress } }) as unknown as IncomingMessage
+    const local = { host: 'localhost:1' }
+    for (const address of ['127.0.0.1', '127.8.8.8', '::1', '::ffff:127.0.0.1'])
+      expect(refusalOf(request(address, local), gate(false))).toBeUndefined()
+    for (const address of ['10.0.0.1', '::ffff:10.0.0.1', 'fe80::1', '127.0.0.1.9', undefined])
+      expect(refusalOf(request(address, local), gate(false))?.status).toBe(403)
+    expect(refusalOf(request('10.0.0.1', local), gate(true))).toBeUndefined()
+    for (const host of ['dev.test', 'a.dev.test', '192.0.2.1', '[2001:db8::1]:3'])
+      expect([host, refusalOf(request('10.0.0.1', { host }), gate(true))]).toEqual([host, undefined])
+    for (const host of ['notdev.test', 'dev.test.evil', '192.0.2', 'a b'])
+      expect([host, refusalOf(request('10.0.0.1', { host }), gate(true))?.status]).toEqual([host, 403])
+    expect(
+      refusalOf(request('::1', { host: 'localhost', ':authority': 'evil.test' }), gate(false))?.status,
+    ).toBe(403)
+    expect(hasToken(request('::1', { authorization: `bearer ${token}` }), token)).toBe(true)
   })
 })

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
 import type { CLIShortcut, ViteDevServer } from 'vite'
 import type { ModuleUse } from '../core/expose/usage.ts'
 import type { Handler } from '../dashboard/handler.ts'
@@ -45,6 +46,10 @@ export function addDashboard(options: ViteDashboardOptions): void {
   // Where the command line binds its own: by itself it would take the standard input from whoever reads it.
   server.bindCLIShortcuts = (given) =>
     bind({ ...given, customShortcuts: [...(given?.customShortcuts ?? []), shortcut(options)] })
+  // Vite leaves those that are not its own waiting.
+  server.httpServer?.on('upgrade', ({ url }: IncomingMessage, socket: Duplex) => {
+    if (url?.startsWith('/__secrets')) socket.destroy()
+  })
   server.httpServer?.once('listening', () => void sayAddress(options))
 }
 

@@ -149,6 +149,8 @@ function fail(
 function statusOf(error: unknown): number {
   if (!(error instanceof SecretsError)) return 500
   if (error.transient) return 503
+  // A part of this package, or a key, is missing: nothing that was asked wrongly.
+  if (error.code === 'FILE_UNREADABLE') return 500
   if (error.code === 'NOT_FOUND') return 404
   return error.code === 'CONFLICT' || error.code === 'UNSUPPORTED' ? 409 : 400
 }

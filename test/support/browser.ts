@@ -1,7 +1,7 @@
 import { type Browser, chromium } from 'playwright-core'
 
-/** Headless Chromium that talks to nobody but the page under test. */
-export function launchBrowser(executablePath: string): Promise<Browser> {
+/** Headless Chromium that talks to nobody but the page under test. @param more further arguments */
+export function launchBrowser(executablePath: string, more: readonly string[] = []): Promise<Browser> {
   return chromium.launch({
     executablePath,
     args: [
@@ -12,6 +12,7 @@ export function launchBrowser(executablePath: string): Promise<Browser> {
       '--disable-background-networking',
       '--disable-component-update',
       '--disable-sync',
+      ...more,
     ],
   })
 }

@@ -13,9 +13,11 @@ export function closeDetails(): void {
   if (selected !== undefined) focus(rowId(selected))
 }
 
+/** Now, so that the next key finds it, and once more when what has just been changed is drawn. */
 function focus(id: string): void {
-  // After the change has been drawn.
-  requestAnimationFrame(() => document.getElementById(id)?.focus())
+  const find = (): void => document.getElementById(id)?.focus()
+  find()
+  requestAnimationFrame(find)
 }
 
 function move(step: 1 | -1): void {

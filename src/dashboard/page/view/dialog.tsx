@@ -21,8 +21,12 @@ export function Dialog({ title, children }: { title: string; children: Component
       })
     }
   }, [])
+  // The event comes later than the closing: of a dialog that has gone it must not close the one that came since.
+  const closed = (): void => {
+    if (dialog.current?.isConnected) closeDialog()
+  }
   return (
-    <dialog ref={dialog} aria-labelledby={id} onClose={closeDialog}>
+    <dialog ref={dialog} aria-labelledby={id} onClose={closed}>
       <h2 id={id}>{title}</h2>
       {children}
     </dialog>
@@ -50,10 +54,11 @@ export function Question({
     if (sending) return
     setSending(true)
     setProblem(undefined)
-    const failed = await send(event.currentTarget as HTMLFormElement)
+    const form = event.currentTarget as HTMLFormElement
+    const failed = await send(form)
     setSending(false)
     if (failed) setProblem(failed)
-    else closeDialog()
+    else if (form.isConnected) closeDialog()
   }
   return (
     <Dialog title={title}>
