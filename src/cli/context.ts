@@ -44,6 +44,17 @@ export async function withSecrets<T>(flags: CommonFlags, work: (secrets: Secrets
  * @throws SecretsError for what it loads; CliError `NOT_FOUND` for a name that nothing gives
  */
 export async function loadSome(config: ResolvedConfig, names: readonly string[]): Promise<Snapshot> {
+  return (await openSome(config, names)).snapshot
+}
+
+/** What was loaded, and how it can be watched. Its providers belong to the whole, which closes them. */
+export interface Some {
+  readonly secrets: Secrets
+  readonly snapshot: Snapshot
+}
+
+/** As `loadSome`. */
+export async function openSome(config: ResolvedConfig, names: readonly string[]): Promise<Some> {
   const isDeclared = (name: string): boolean => config.secrets.has(name)
   const needed = new Set<string>()
   let imported = false
@@ -59,18 +70,18 @@ export async function loadSome(config: ResolvedConfig, names: readonly string[])
     need(name)
     if (imported && config.imports.length === 0) throw unknownName(name, config.secrets.keys())
   }
-  const snapshot = await loadParts(config, needed, imported).catch((error: unknown) => {
+  const some = await loadParts(config, needed, imported).catch((error: unknown) => {
     // A value may itself name other secrets (dotenv), which only reading it shows.
     const incomplete = error instanceof SecretsError && error.code === 'TEMPLATE_INVALID'
     if (incomplete) return loadParts(config, new Set(config.secrets.keys()), true)
     throw error
   })
   for (const name of names) {
-    if (snapshot.get(name) !== undefined) continue
+    if (some.snapshot.get(name) !== undefined) continue
     if (isDeclared(name)) throw notFoundError(`${name} has no value, which its schema allows.`)
-    throw unknownName(name, [...config.secrets.keys(), ...snapshot.names()])
+    throw unknownName(name, [...config.secrets.keys(), ...some.snapshot.names()])
   }
-  return snapshot
+  return some
 }
 
 /** The same configuration with fewer names: same providers, same cache. */
@@ -78,7 +89,7 @@ async function loadParts(
   config: ResolvedConfig,
   names: ReadonlySet<string>,
   imports: boolean,
-): Promise<Snapshot> {
+): Promise<Some> {
   const { root, environment, profile, processEnv, timeout, cache } = config
   const secrets = [...config.secrets].filter(([name]) => names.has(name))
   const part = await createSecrets({
@@ -96,8 +107,7 @@ async function loadParts(
     secrets: Object.fromEntries(secrets.map(([name, secret]) => [name, declarationOf(secret)])),
     import: imports ? config.imports.map(({ source }) => source) : [],
   })
-  // Not closed: the providers belong to the whole, which closes them.
-  return part.load()
+  return { secrets: part, snapshot: await part.load() }
 }
 
 function declarationOf(secret: DeclaredSecret): SecretDeclaration {

@@ -200,8 +200,9 @@ function readValue(secret: Pending, work: Work): Found | SecretsError | undefine
   const value = template
     ? shaped(fill(name, template, work), secret, reference!.source)
     : (secret.imported?.value ?? inMode(answer.value, mode, name, reference!))
-  const { version, fetchedAt, stale, source } = answer
-  return { value, meta: { ...metaOf(secret, source), version, fetchedAt, stale } }
+  const { version, fetchedAt, stale, source, expiresAt } = answer
+  const lent = expiresAt === undefined ? {} : { expiresAt }
+  return { value, meta: { ...metaOf(secret, source), version, fetchedAt, stale, ...lent } }
 }
 
 /** A text in the mode its secret is declared in; `source` says where it stands, for messages. */
