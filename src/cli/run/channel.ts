@@ -2,10 +2,11 @@ import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { reasonOf, SecretsError } from '../../core/errors.ts'
 import { encodeFrame, FrameReader, type Hello } from '../../runtime/frames.ts'
 import type { Texts } from './run-values.ts'
+import { sweep } from './sweep.ts'
 
 /** How long somebody who connects may be silent, in ms. */
 const PATIENCE = 5000
@@ -14,7 +15,7 @@ const LONGEST_HELLO = 1024
 /** What the address of a socket may have in bytes on every system (`sun_path`: 104 on macOS, 108 on Linux). */
 const LONGEST_ADDRESS = 100
 /** Begins the name of the folder that a run makes for its socket. */
-export const FOLDER = 'secrets-run-'
+const FOLDER = 'secrets-run-'
 
 /**
  * Hands values to programs that carry our runtime: a socket in a folder that only this user can enter, and a
@@ -44,6 +45,7 @@ export class Channel {
       })
       channel.#server.listen(channel.#address, resolve)
     })
+    if (channel.#folder !== undefined) void sweep(dirname(channel.#folder), FOLDER)
     return channel
   }
 
