@@ -56,6 +56,8 @@ export class Program {
       await masked
       return code
     })
+    // Whoever started it may be busy when it fails, and asks later.
+    this.ended.catch(() => {})
   }
 
   /** Whether the terminal's own signals pass it by. */

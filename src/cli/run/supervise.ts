@@ -21,6 +21,8 @@ export interface Supervised {
   listeners(): number
 }
 
+/** A program that has just been started may be about to listen: it has so long, in ms, before it is started again. */
+const SETTLED = 1000
 /** A program that lives so long, in ms, is no longer one that has just been started. */
 const STABLE = 10_000
 /** Pauses between starts of a program that does not get there: 1 s, 2 s, 4 s … up to this, in ms. */
@@ -36,6 +38,9 @@ export class Supervisor {
   /** Whether it is to be started again when it has ended. */
   #again = false
   #pauses = 0
+  /** Changed, and not told yet. */
+  readonly #owed = new Set<string>()
+  #settling: NodeJS.Timeout | undefined
   /** Whether somebody wants it to end for good; ends a pause. */
   readonly #ending = new AbortController()
   /** The signal that came when the program was to be started again. */
@@ -61,23 +66,34 @@ export class Supervisor {
         this.#program = this.#how.launch()
       }
     } finally {
+      clearTimeout(this.#settling)
       stop()
     }
   }
 
   /** Values have changed, and whoever listens has them: says so in one line, and starts again who does not. */
   changed(names: readonly string[]): void {
-    const { restart, grace, name } = this.#how
+    for (const name of names) this.#owed.add(name)
+    const age = Date.now() - this.#startedAt
+    const { restart, listeners } = this.#how
+    if (restart !== 'auto' || listeners() > 0 || age >= SETTLED) this.#settle()
+    else this.#settling ??= setTimeout(() => this.#settle(), SETTLED - age)
+  }
+
+  #settle(): void {
+    clearTimeout(this.#settling)
+    this.#settling = undefined
+    const { restart, grace, name, listeners } = this.#how
     const program = basename(name)
-    const told = this.#how.listeners()
+    const told = listeners()
     const again = restart === 'always' || (restart === 'auto' && told === 0)
-    const heard = told > 0 ? [`${count(told, 'program')} told`] : []
-    const what = again
-      ? [...heard, `${program} is started again`]
-      : told > 0
-        ? heard
-        : [`${program} keeps what it was started with`]
-    note(`[secrets] ${names.join(', ')} changed: ${what.join(', ')}.`)
+    const follows = [
+      ...(told > 0 ? [`${count(told, 'program')} told`] : []),
+      ...(again ? [`${program} is started again`] : []),
+    ]
+    const what = follows.join(', ') || `${program} keeps what it was started with`
+    note(`[secrets] ${[...this.#owed].sort().join(', ')} changed: ${what}.`)
+    this.#owed.clear()
     if (!again || this.#isEnding || this.#again) return
     this.#again = true
     this.#stopping = this.#program.stop(grace).finally(() => {
@@ -111,8 +127,11 @@ export class Supervisor {
         `[secrets] ${basename(this.#how.name)} ended with ${code} after a change: once more in ${pause / 1000} s.`,
       )
     await this.#wait(pause)
-    // What changes from here on is not in what is started.
+    // What is started has all that has changed so far.
     this.#again = false
+    clearTimeout(this.#settling)
+    this.#settling = undefined
+    this.#owed.clear()
     return !this.#isEnding
   }
 
