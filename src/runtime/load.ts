@@ -5,6 +5,7 @@
  * @module
  */
 
+import { parseDuration } from '../core/duration.ts'
 import { SecretsError } from '../core/errors.ts'
 import type { Manifest } from '../core/expose/manifest.ts'
 import { createSecrets, type Secrets } from '../core/pipeline.ts'
@@ -39,10 +40,12 @@ export async function serveManifest({ manifest, signal, port, interval, known }:
     const follow = async (every: Interval | undefined): Promise<void> => {
       watch?.stop()
       watch = undefined
-      if (every === undefined && !isLent(latest)) return
+      const life = shortestLife(latest)
+      if (every === undefined && life === undefined) return
+      const asked = every === undefined ? opened.config.watch.interval : parseDuration(every, 'interval')
       watch = await opened.watch({
         ...(latest && { from: latest }),
-        ...(every !== undefined && { interval: every }),
+        interval: Math.min(asked, life === undefined ? Infinity : Math.max(life / LOOKS, SOONEST)),
         onChange(_, snapshot) {
           latest = snapshot
           say({ texts: textsOf(snapshot) })
@@ -72,8 +75,15 @@ export async function serveManifest({ manifest, signal, port, interval, known }:
   }
 }
 
-function isLent(snapshot: Snapshot | undefined): boolean {
-  return snapshot?.names().some((name) => snapshot.meta(name)?.expiresAt !== undefined) ?? false
+/** How often what was lent is looked at in its life: its provider has another one ready before it ends. */
+const LOOKS = 8
+/** ms */
+const SOONEST = 250
+
+/** How long the first of what was lent lives, in ms; `undefined`: nothing was. */
+function shortestLife(snapshot: Snapshot | undefined): number | undefined {
+  const ends = (snapshot?.names() ?? []).flatMap((name) => snapshot?.meta(name)?.expiresAt ?? [])
+  return ends.length === 0 ? undefined : Math.min(...ends) - Date.now()
 }
 
 function textsOf(snapshot: Snapshot): Record<string, string> {
