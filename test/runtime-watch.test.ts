@@ -58,8 +58,8 @@ process.on('SIGUSR2', () => { stop(); say('stopped') })`
   await buildServer(place, 'watching.mjs', sayingServer(names, `${watching}\n${wait}`), kvConfig)
   await buildServer(place, 'plain.cjs', sayingServer(names, wait), kvConfig)
   await buildServer(place, 'short.mjs', sayingServer(names, watching), kvConfig)
-  await buildServer(place, 'lent.mjs', lentServer, configFor(lent('app')))
-  await buildServer(place, 'ending.cjs', lentServer, configFor(lent('short')))
+  await buildServer(place, 'lent.mjs', lentServer, configFor(lent('app')), { external: ['signal-exit'] })
+  await buildServer(place, 'ending.cjs', lentServer, configFor(lent('short')), { external: ['signal-exit'] })
 })
 
 beforeEach(async () => {
@@ -98,6 +98,12 @@ onSecretsChange(() => say('user', { user: PGUSER }))
 const act = {
   stays() { setInterval(() => {}, 1000) },
   listens() { setInterval(() => {}, 1000); process.on('SIGTERM', () => { say('draining'); setTimeout(() => process.exit(9), 300) }) },
+  async library() {
+    setInterval(() => {}, 1000)
+    const { default: onExit } = await import('signal-exit')
+    onExit(() => say('library'))
+    say('listens')
+  },
   exits() { process.exit(4) },
   ends() {},
   throws() { setTimeout(() => { throw new Error('broken') }) },
@@ -239,6 +245,15 @@ describe('what was lent', () => {
       expect(await ended).toBe(signal)
       expect(isThere(user)).toBe(false)
     }
+  })
+
+  it('is no hindrance to libraries that look in on signals, nor they to it', async () => {
+    const { child, lines, user, ended } = await lives('library')
+    await lines.until(({ what }) => what === 'listens')
+    child.kill('SIGTERM')
+    expect(await ended).toBe('SIGTERM')
+    expect(lines.all.map(({ what }) => what)).toContain('library')
+    expect(isThere(user)).toBe(false)
   })
 
   it('is there until the end that a server makes itself', async () => {

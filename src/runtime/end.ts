@@ -16,6 +16,7 @@ export function beforeEnd(work: End): () => void {
     shared.ends = new Set()
     process.on('exit', finish)
     for (const signal of SIGNALS) process.on(signal, onSignal)
+    counted().count++
   }
   const { ends } = shared
   ends.add(work)
@@ -31,9 +32,33 @@ function finish(): void {
 }
 
 function onSignal(signal: NodeJS.Signals): void {
-  if (process.listenerCount(signal) > 1) return
+  if (process.listenerCount(signal) > cooperating()) return
   finish()
-  // Without us there is nobody who listens: now it does what it would have done.
-  process.off(signal, onSignal)
+  // Without us there is nobody who listens, but for libraries that will do the same.
+  for (const each of SIGNALS) process.off(each, onSignal)
+  counted().count--
   process.kill(process.pid, signal)
+}
+
+interface Counted {
+  count: number
+}
+
+/**
+ * Libraries that only look in on a signal (signal-exit, which is in most dependency trees) end the process
+ * themselves when nobody else listens, and count here who else is of their kind. Without being counted, we would
+ * be waited for, and wait for them.
+ */
+function counted(): Counted {
+  const host = process as { __signal_exit_emitter__?: Counted }
+  const { EventEmitter } = process.getBuiltinModule('node:events')
+  return (host.__signal_exit_emitter__ ??= Object.assign(new EventEmitter(), { count: 0, emitted: {} }))
+}
+
+/** How many listeners are of that kind. Version 4 of signal-exit counts its own in another place. */
+function cooperating(): number {
+  const later = (globalThis as { [key: symbol]: Partial<Counted> | undefined })[
+    Symbol.for('signal-exit emitter')
+  ]
+  return counted().count + (later?.count ?? 0)
 }

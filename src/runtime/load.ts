@@ -8,6 +8,7 @@
 import { parseDuration } from '../core/duration.ts'
 import { SecretsError } from '../core/errors.ts'
 import type { Manifest } from '../core/expose/manifest.ts'
+import { lentInterval } from '../core/lent.ts'
 import { createSecrets, type Secrets } from '../core/pipeline.ts'
 import type { Snapshot } from '../core/snapshot.ts'
 import type { SecretDeclaration } from '../core/types.ts'
@@ -40,12 +41,12 @@ export async function serveManifest({ manifest, signal, port, interval, known }:
     const follow = async (every: Interval | undefined): Promise<void> => {
       watch?.stop()
       watch = undefined
-      const life = shortestLife(latest)
-      if (every === undefined && life === undefined) return
-      const asked = every === undefined ? opened.config.watch.interval : parseDuration(every, 'interval')
+      const asked = every === undefined ? undefined : parseDuration(every, 'interval')
+      const often = lentInterval(latest, asked)
+      if (often === undefined) return
       watch = await opened.watch({
         ...(latest && { from: latest }),
-        interval: Math.min(asked, life === undefined ? Infinity : Math.max(life / LOOKS, SOONEST)),
+        interval: Math.min(often, asked ?? opened.config.watch.interval),
         onChange(_, snapshot) {
           latest = snapshot
           say({ texts: textsOf(snapshot) })
@@ -73,17 +74,6 @@ export async function serveManifest({ manifest, signal, port, interval, known }:
     say({ error: error instanceof SecretsError ? error.format() : String((error as Error).message) })
     reach(2)
   }
-}
-
-/** How often what was lent is looked at in its life: its provider has another one ready before it ends. */
-const LOOKS = 8
-/** ms */
-const SOONEST = 250
-
-/** How long the first of what was lent lives, in ms; `undefined`: nothing was. */
-function shortestLife(snapshot: Snapshot | undefined): number | undefined {
-  const ends = (snapshot?.names() ?? []).flatMap((name) => snapshot?.meta(name)?.expiresAt ?? [])
-  return ends.length === 0 ? undefined : Math.min(...ends) - Date.now()
 }
 
 function textsOf(snapshot: Snapshot): Record<string, string> {

@@ -94,9 +94,8 @@ async function watchingOf(flags: {
   ])
   const found = RESTARTS.find((one) => one === restart)
   if (!found) throw usageError(`--restart is ${RESTARTS.join(', ')}.`)
-  if (interval !== undefined) parseDuration(interval as Duration, '--interval')
   return {
-    interval: interval as Duration | undefined,
+    interval: interval === undefined ? undefined : parseDuration(interval as Duration, '--interval'),
     restart: found,
     grace: parseDuration(grace as Duration, '--grace'),
   }

@@ -1,7 +1,7 @@
+import { lentInterval } from '../../core/lent.ts'
 import type { Secrets } from '../../core/pipeline.ts'
 import { createPolicy } from '../../core/policy.ts'
 import type { Snapshot } from '../../core/snapshot.ts'
-import type { Duration } from '../../core/types.ts'
 import { CHANNEL } from '../../runtime/frames.ts'
 import type { Channel } from './channel.ts'
 import { forwardSignals, Program } from './program.ts'
@@ -10,8 +10,8 @@ import { checkVariables, maskedSecrets, textsOf } from './run-values.ts'
 import type { Restart } from './supervise.ts'
 
 export interface Watching {
-  /** Default: the configuration's. */
-  readonly interval: Duration | undefined
+  /** ms. Default: the configuration's. */
+  readonly interval: number | undefined
   readonly restart: Restart
   /** ms */
   readonly grace: number
@@ -123,7 +123,7 @@ async function runWatching(
   })
   const watch = await secrets.watch({
     from: snapshot,
-    ...(interval === undefined ? {} : { interval }),
+    interval: lentInterval(snapshot, interval ?? secrets.config.watch.interval)!,
     onChange(_, changed) {
       const names = given.change(changed)
       if (names.length > 0) supervisor.changed(names)
