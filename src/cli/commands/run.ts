@@ -1,7 +1,8 @@
 import type { Duration } from '../../core/types.ts'
 import { command } from '../command.ts'
+import { openSome, withSecrets } from '../context.ts'
 import { usageError } from '../errors.ts'
-import type { Watching } from '../run/run-task.ts'
+import { runTask, type Watching } from '../run/run-task.ts'
 
 export default command({
   name: 'run',
@@ -52,10 +53,6 @@ export default command({
       throw usageError('There is no program to run.', 'Write it behind --: secrets run -- npm start')
     const watching = await watchingOf(flags)
     const only = list('only')
-    const [{ openSome, withSecrets }, { runTask }] = await Promise.all([
-      import('../context.ts'),
-      import('../run/run-task.ts'),
-    ])
     process.exitCode = await withSecrets(flags, async (whole) => {
       const opened =
         only.length > 0

@@ -12,7 +12,7 @@ export interface Start {
   readonly args: readonly string[]
   readonly environment: NodeJS.ProcessEnv
   /** Absent: the program has our own output as it is. */
-  readonly mask?: (() => Transform) | undefined
+  readonly mask?: (() => Promise<Transform>) | undefined
   /** Goes to its inherited descriptor. */
   readonly handOver?: Uint8Array | undefined
   /** Whether it leads a group of its own, so that what it starts can be ended with it. */
@@ -43,8 +43,8 @@ export class Program {
     if (handOver) hand(child.stdio[DESCRIPTOR] as Writable, handOver)
     const masked = mask
       ? Promise.all([
-          passThrough(child.stdout!, mask(), process.stdout),
-          passThrough(child.stderr!, mask(), process.stderr),
+          passThrough(child.stdout!, mask, process.stdout),
+          passThrough(child.stderr!, mask, process.stderr),
         ])
       : undefined
     // The program meets the closed pipe itself, and decides what to make of it.
@@ -118,7 +118,15 @@ function hand(descriptor: Writable, frame: Uint8Array): void {
 }
 
 /** Ends when everything has been handed on, or nobody takes it any more. */
-async function passThrough(from: Readable, mask: Transform, to: Writable): Promise<void> {
+async function passThrough(from: Readable, maskFor: () => Promise<Transform>, to: Writable): Promise<void> {
+  await new Promise<void>((resolve) => {
+    from.once('readable', resolve)
+    from.once('close', resolve)
+  })
+  // The end makes it readable too: then there is nothing.
+  if (from.readableLength === 0) return
+  const mask = await maskFor()
+  if (from.destroyed) return
   from.once('close', () => (from.readableEnded ? mask.end() : mask.destroy()))
   from.pipe(mask, { end: false }).pipe(to, { end: false })
   await finished(mask).catch(() => {})

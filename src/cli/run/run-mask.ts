@@ -1,5 +1,6 @@
+import type { Transform } from 'node:stream'
 import type { Secret } from '../../core/redact.ts'
-import { RedactStream } from '../../core/redact-stream.ts'
+import type { RedactStream } from '../../core/redact-stream.ts'
 
 /** How many values of one name are masked: programs print what they were started with long after it changed. */
 const KEPT = 20
@@ -19,7 +20,9 @@ export class Mask {
     for (const stream of this.#streams) stream.cover(this.#all)
   }
 
-  stream(): RedactStream {
+  /** Made when there is something to mask: its tables are a good part of a short run. */
+  async stream(): Promise<Transform> {
+    const { RedactStream } = await import('../../core/redact-stream.ts')
     const stream = new RedactStream(this.#all)
     this.#streams.add(stream)
     stream.once('close', () => this.#streams.delete(stream))

@@ -5,7 +5,7 @@ import type { Snapshot } from '../../core/snapshot.ts'
 import { CHANNEL } from '../../runtime/frames.ts'
 import type { Channel } from './channel.ts'
 import { forwardSignals, Program } from './program.ts'
-import type { Mask } from './run-mask.ts'
+import { Mask } from './run-mask.ts'
 import { checkVariables, maskedSecrets, textsOf } from './run-values.ts'
 import type { Restart } from './supervise.ts'
 
@@ -35,7 +35,7 @@ export interface Task {
  */
 export async function runTask(task: Task): Promise<number> {
   const { watching, isExported } = task
-  const given = await Given.make(task)
+  const given = new Given(task)
   if (isExported && !watching) return runOnce(given)
   // A program that has everything in its environment, and will not be told more, needs no other way.
   const { Channel } = await import('./channel.ts')
@@ -55,15 +55,9 @@ class Given {
   texts: Readonly<Record<string, string>>
   channel: Channel | undefined
 
-  static async make(task: Task): Promise<Given> {
-    if (!task.isMasked) return new Given(task, undefined)
-    const { Mask } = await import('./run-mask.ts')
-    return new Given(task, new Mask())
-  }
-
-  private constructor(task: Task, mask: Mask | undefined) {
+  constructor(task: Task) {
     this.#task = task
-    this.#mask = mask
+    this.#mask = task.isMasked ? new Mask() : undefined
     this.texts = this.#take(task.snapshot)
   }
 
