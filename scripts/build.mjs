@@ -43,16 +43,25 @@ const carried = ['runtime/index', 'runtime/sealed-edge', 'runtime/sealed-node']
 const core = new Set(
   ['src/index.ts', 'src/bundlers/vite.ts', 'src/providers/index.ts'].map((path) => join(root, path)),
 )
+/** The same for what every command loads, and for what `secrets run` does then. */
+const program = new Set([join(root, 'src/cli/main.ts'), join(root, 'src/cli/context.ts')])
+const run = new Set(['src/cli/commands/run.ts', 'src/cli/run/run-task.ts'].map((path) => join(root, path)))
 const collectCore = {
   name: 'collect-core',
   buildEnd() {
-    const entries = [...core]
-    for (const known of core) {
-      for (const id of this.getModuleInfo(known)?.importedIds ?? []) {
-        if (id.startsWith(join(root, 'src/'))) core.add(id)
+    for (const [files, own] of [
+      [core, core],
+      [program, [join(root, 'src/cli/main.ts')]],
+      [run, []],
+    ]) {
+      const entries = [...own]
+      for (const known of files) {
+        for (const id of this.getModuleInfo(known)?.importedIds ?? []) {
+          if (id.startsWith(join(root, 'src/'))) files.add(id)
+        }
       }
+      for (const entry of entries) files.delete(entry)
     }
-    for (const entry of entries) core.delete(entry)
   },
 }
 
@@ -73,7 +82,11 @@ await bundle.write({
   // One level deep, like the entries: files find their neighbours by the same relative paths.
   chunkFileNames: 'chunks/[name].js',
   codeSplitting: {
-    groups: [{ name: 'core', test: (id) => core.has(id) }],
+    groups: [
+      { name: 'core', test: (id) => core.has(id), priority: 3 },
+      { name: 'program', test: (id) => program.has(id), priority: 2 },
+      { name: 'run', test: (id) => run.has(id), priority: 1 },
+    ],
   },
 })
 await bundle.close()

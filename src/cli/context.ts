@@ -4,7 +4,7 @@ import type { ResolvedConfig } from '../core/config/resolve.ts'
 import { didYouMean } from '../core/nearest.ts'
 import { createSecrets, type Secrets, type SecretsOptions } from '../core/pipeline.ts'
 import type { Snapshot } from '../core/snapshot.ts'
-import { loadSome as loadNames } from '../core/some.ts'
+import { openSome as openNames, type Some } from '../core/some.ts'
 import { ownerOf } from '../core/template.ts'
 import type { CommonFlags } from './command.ts'
 import { notFoundError } from './errors.ts'
@@ -43,18 +43,23 @@ export async function withSecrets<T>(flags: CommonFlags, work: (secrets: Secrets
  * @throws SecretsError for what it loads; CliError `NOT_FOUND` for a name that nothing gives
  */
 export async function loadSome(config: ResolvedConfig, names: readonly string[]): Promise<Snapshot> {
+  return (await openSome(config, names)).snapshot
+}
+
+/** As `loadSome`. */
+export async function openSome(config: ResolvedConfig, names: readonly string[]): Promise<Some> {
   const isDeclared = (name: string): boolean => config.secrets.has(name)
   if (config.imports.length === 0) {
     const unknown = names.find((name) => ownerOf(name, isDeclared) === undefined)
     if (unknown !== undefined) throw unknownName(unknown, config.secrets.keys())
   }
-  const snapshot = await loadNames(config, names)
+  const some = await openNames(config, names)
   for (const name of names) {
-    if (snapshot.get(name) !== undefined) continue
+    if (some.snapshot.get(name) !== undefined) continue
     if (isDeclared(name)) throw notFoundError(`${name} has no value, which its schema allows.`)
-    throw unknownName(name, [...config.secrets.keys(), ...snapshot.names()])
+    throw unknownName(name, [...config.secrets.keys(), ...some.snapshot.names()])
   }
-  return snapshot
+  return some
 }
 
 export function unknownName(name: string, known: Iterable<string>): Error {

@@ -16,9 +16,9 @@ const HARMLESS = 3
  * beginning of a value: less than the longest one, and nothing when no value begins so.
  */
 export class RedactStream extends Transform {
-  readonly #needles: readonly Buffer[]
-  readonly #labels: readonly string[]
-  readonly #filter: NeedleFilter
+  #needles: readonly Buffer[] = []
+  #labels: readonly string[] = []
+  #filter!: NeedleFilter
   /** What came and may belong to a value that goes on. */
   #held: Buffer = Buffer.alloc(0)
   /** How much of it is behind a label that was put out. */
@@ -29,6 +29,11 @@ export class RedactStream extends Transform {
 
   constructor(secrets: Iterable<Secret>) {
     super()
+    this.cover(secrets)
+  }
+
+  /** Takes other values from now on: what comes later is searched for these. */
+  cover(secrets: Iterable<Secret>): void {
     const needles = redactionNeedles(secrets)
     this.#needles = needles.map(({ text }) => Buffer.from(text))
     this.#labels = needles.map(({ label }) => label)

@@ -18,6 +18,8 @@ export interface SecretMeta {
   readonly version: string | undefined
   /** Unix time in ms at which the value was read from its provider. */
   readonly fetchedAt: number | undefined
+  /** Unix time in ms at which a value that was lent ends unless it is renewed; absent for others. */
+  readonly expiresAt?: number
   /** Whether the value is older than its `ttl`: its provider did not answer, or was not to be asked. */
   readonly stale: boolean
   /** Why its provider gave nothing newer, where it was asked. */

@@ -1,9 +1,15 @@
 import type { DeclaredSecret, ResolvedConfig } from './config/resolve.ts'
 import { SecretsError } from './errors.ts'
-import { createSecrets } from './pipeline.ts'
+import { createSecrets, type Secrets } from './pipeline.ts'
 import type { Snapshot } from './snapshot.ts'
 import { aliasesOf, ownerOf } from './template.ts'
 import type { SecretDeclaration } from './types.ts'
+
+/** What was loaded, and how it can be watched. Its providers belong to the whole, which closes them. */
+export interface Some {
+  readonly secrets: Secrets
+  readonly snapshot: Snapshot
+}
 
 /**
  * Some of a project's secrets, and what their templates need: who asks for one name neither waits for the
@@ -12,7 +18,7 @@ import type { SecretDeclaration } from './types.ts'
  * @returns what there is of them; a name that nothing gives is missing
  * @throws SecretsError for what it loads
  */
-export async function loadSome(config: ResolvedConfig, names: readonly string[]): Promise<Snapshot> {
+export async function openSome(config: ResolvedConfig, names: readonly string[]): Promise<Some> {
   const isDeclared = (name: string): boolean => config.secrets.has(name)
   const needed = new Set<string>()
   let imported = false
@@ -33,12 +39,17 @@ export async function loadSome(config: ResolvedConfig, names: readonly string[])
   })
 }
 
+/** As `openSome`, for the values of this moment. */
+export async function loadSome(config: ResolvedConfig, names: readonly string[]): Promise<Snapshot> {
+  return (await openSome(config, names)).snapshot
+}
+
 /** The same configuration with fewer names: same providers, same cache. */
 async function loadParts(
   config: ResolvedConfig,
   names: ReadonlySet<string>,
   imports: boolean,
-): Promise<Snapshot> {
+): Promise<Some> {
   const { root, environment, profile, processEnv, timeout, cache } = config
   const secrets = [...config.secrets].filter(([name]) => names.has(name))
   const part = await createSecrets({
@@ -56,8 +67,7 @@ async function loadParts(
     secrets: Object.fromEntries(secrets.map(([name, secret]) => [name, declarationOf(secret)])),
     import: imports ? config.imports.map(({ source }) => source) : [],
   })
-  // Not closed: the providers belong to the whole, which closes them.
-  return part.load()
+  return { secrets: part, snapshot: await part.load() }
 }
 
 function declarationOf(secret: DeclaredSecret): SecretDeclaration {

@@ -200,8 +200,9 @@ function readValue(secret: Pending, work: Work): Found | SecretsError | undefine
   const value = template
     ? shaped(fill(name, template, work), secret, reference!.source)
     : (secret.imported?.value ?? inMode(answer.value, mode, name, reference!))
-  const { version, fetchedAt, stale, source, error } = answer
-  return { value, meta: { ...metaOf(secret, source), version, fetchedAt, stale, error } }
+  const { version, fetchedAt, stale, source, error, expiresAt } = answer
+  const lent = expiresAt === undefined ? {} : { expiresAt }
+  return { value, meta: { ...metaOf(secret, source), version, fetchedAt, stale, error, ...lent } }
 }
 
 function isLinked(reference: Reference, { link }: ResolvedConfig): boolean {

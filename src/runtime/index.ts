@@ -5,16 +5,20 @@
  * @module
  */
 import type { Manifest } from '../core/expose/manifest.ts'
+import { handed } from './channel.ts'
 import { readByWorker } from './fetch.ts'
-import { inherited, observe, store, type Values } from './store.ts'
-import { parseValue, variable } from './value.ts'
+import { valuesOf } from './read.ts'
+import { inherited, observe, type Source, store, type Values } from './store.ts'
+import { variable } from './value.ts'
+import { keepCurrent, watchInterval } from './watch.ts'
 
 export { provide } from './store.ts'
+export { type WatchOptions, watch } from './watch.ts'
 
 /**
  * Gives a module its values now and at every change. Sources, in order: what this process was given (dev
- * server, build; a thread has it from the one that started it), the process environment, then the encrypted
- * cache and the providers.
+ * server, build; a thread has it from the one that started it), what `secrets run` hands down, the process
+ * environment, then the encrypted cache and the providers.
  *
  * @throws Error naming every secret that none of them has, and why
  */
@@ -41,19 +45,27 @@ export function ready(): Promise<void> {
 }
 
 function read(manifest: Manifest): Values {
+  const given = handed() ?? {}
   const texts: Record<string, string> = {}
-  const missing: string[] = []
+  const source: Source = { manifest, handed: [], missing: [] }
   for (const name of Object.keys(manifest.secrets)) {
-    const text = variable(name)
-    if (text === undefined) missing.push(name)
+    const isHanded = Object.hasOwn(given, name)
+    const text = isHanded ? given[name] : variable(name)
+    if (text === undefined) source.missing.push(name)
     else texts[name] = text
+    if (isHanded) source.handed.push(name)
   }
   // An optional one alone is no reason to ask anybody.
-  if (missing.some((name) => !manifest.secrets[name]?.optional))
-    Object.assign(texts, readByWorker(manifest, missing))
-  return Object.fromEntries(
-    Object.entries(texts).map(([name, text]) => {
-      return [name, parseValue(name, manifest.secrets[name]?.kind ?? 'text', text)]
-    }),
-  )
+  if (source.missing.some((name) => !manifest.secrets[name]?.optional)) {
+    const fetched = readByWorker(source, watchInterval())
+    for (const name of source.missing) {
+      const text = fetched[name]
+      if (text !== undefined) texts[name] = text
+    }
+  }
+  const shared = store()
+  shared.sources ??= new Map()
+  shared.sources.set(manifest.scope, source)
+  if (watchInterval() !== undefined && !source.worker) keepCurrent(source)
+  return valuesOf(manifest, texts)
 }

@@ -3,6 +3,8 @@
  * `node_modules`) shares them. The dev server and a build put them here for code that runs inside them.
  */
 
+import type { Manifest } from '../core/expose/manifest.ts'
+
 /** Values by name: text, or what JSON text said. */
 export type Values = Readonly<Record<string, unknown>>
 
@@ -11,8 +13,49 @@ export interface Store {
   readonly values: Map<string, Values>
   /** Called with the new values of a scope. */
   readonly listeners: Map<string, Set<(values: Values) => void>>
-  /** Called with the names whose value has changed. Absent in a store that an older copy has made. */
+  // What follows is absent in a store that an older copy has made.
+  /** Called with the names whose value has changed. */
   observers?: Set<(names: readonly string[]) => void>
+  /** What is bound and not filled by whoever started this code, by scope. */
+  sources?: Map<string, Source>
+  /** What `secrets run` has handed down, read once for all copies; `null`: nothing. */
+  handed?: Readonly<Record<string, string>> | null
+  /** How the values are kept current. */
+  watching?: Watching | undefined
+  /** Work that has to be over before the process is. */
+  ends?: Set<End>
+}
+
+export interface Source {
+  readonly manifest: Manifest
+  /** The names that `secrets run` gave. */
+  readonly handed: string[]
+  /** Those that neither it nor the environment gave. */
+  readonly missing: string[]
+  /** The worker that keeps them. */
+  worker?: Keeper | undefined
+}
+
+/** A worker that stays. */
+export interface Keeper {
+  /** @param interval how often it asks the providers; `undefined`: no more */
+  watch(interval: Interval | undefined): void
+}
+
+/** Milliseconds, or text such as `'30s'`. */
+export type Interval = number | `${number}${'ms' | 's' | 'm' | 'h' | 'd'}`
+
+export interface Watching {
+  readonly interval: Interval
+  readonly onError: (error: Error) => void
+  /** What `onError` was told is over. */
+  readonly onRecover: () => void
+}
+
+export interface End {
+  begin(): void
+  /** Blocks until it is over. @param until Unix time in ms at which to give up */
+  wait(until: number): void
 }
 
 const KEY = Symbol.for('unplugin-secrets.store.v1')

@@ -26,3 +26,8 @@ export function parseValue(name: string, kind: 'text' | 'json', text: string): u
     throw startError(`[secrets] ${name} is not JSON, but the build found a JSON value. Give it as JSON text.`)
   }
 }
+
+/** One line for whoever runs the server. Names and reasons only. */
+export function warnLine(text: string): void {
+  globalThis.process?.stderr?.write(`${text.startsWith('[secrets]') ? '' : '[secrets] '}${text}\n`)
+}

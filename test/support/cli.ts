@@ -19,6 +19,8 @@ export async function buildPackage(name: string): Promise<string> {
     input: {
       index: 'src/index.ts',
       'providers/index': 'src/providers/index.ts',
+      'runtime/index': 'src/runtime/index.ts',
+      'runtime/load': 'src/runtime/load.ts',
       'cli/main': 'src/cli/main.ts',
       'cli/vault-env': 'src/cli/vault-env.ts',
     },

@@ -1,14 +1,8 @@
-import { spawn } from 'node:child_process'
-import { constants } from 'node:os'
-import type { Readable, Transform, Writable } from 'node:stream'
-import { finished } from 'node:stream/promises'
-import { reasonOf, SecretsError } from '../../core/errors.ts'
-import { createPolicy, type Policy } from '../../core/policy.ts'
-import type { Snapshot } from '../../core/snapshot.ts'
-import type { Json } from '../../core/types.ts'
+import type { Duration } from '../../core/types.ts'
 import { command } from '../command.ts'
-import { CliError, EXIT, usageError } from '../errors.ts'
-import { onClosedOutput } from '../output.ts'
+import { openSome, withSecrets } from '../context.ts'
+import { usageError } from '../errors.ts'
+import { runTask, type Watching } from '../run/run-task.ts'
 
 export default command({
   name: 'run',
@@ -16,6 +10,8 @@ export default command({
   examples: [
     ['secrets run -- node server.js', 'all secrets, for the environment of this machine'],
     ['secrets run --only DATABASE_URL --env production -- npm run migrate', 'no more than it needs'],
+    ['secrets run --no-export -- node dist/server.js', 'a built server: values in its memory alone'],
+    ['secrets run --watch -- npm start', 'told of changes, or started again'],
     ['secrets run --no-mask -- psql', 'for a program that needs the terminal itself'],
   ],
   args: {
@@ -25,141 +21,79 @@ export default command({
       description: 'Replace values in what the program prints',
       negativeDescription: 'Give it our own output as it is',
     },
+    export: {
+      type: 'boolean',
+      default: true,
+      description: 'Put the values into its environment',
+      negativeDescription: 'Hand them to servers that were built with unplugin-secrets, and to nobody else',
+    },
     only: { type: 'string', description: 'These names and no others', valueHint: 'A,B' },
+    watch: { type: 'boolean', description: 'Hand on values that change while it runs' },
+    interval: {
+      type: 'string',
+      description: 'With --watch: how often providers are asked; default: the configuration’s, else 30s',
+      valueHint: '30s',
+    },
+    restart: {
+      type: 'string',
+      description:
+        'With --watch: start the program again after a change. auto: when it does not listen for changes',
+      valueHint: 'auto|always|never',
+    },
+    grace: {
+      type: 'string',
+      description: 'With --watch: how long it has to end before it is killed; default 10s',
+      valueHint: '10s',
+    },
   },
   wrapsCommand: true,
   async run({ flags, list, rest }) {
     const [program, ...args] = rest
     if (program === undefined)
       throw usageError('There is no program to run.', 'Write it behind --: secrets run -- npm start')
-    const { loadSome, withSecrets } = await import('../context.ts')
+    const watching = await watchingOf(flags)
     const only = list('only')
-    process.exitCode = await withSecrets(flags, async ({ config, load }) => {
-      const snapshot = only.length > 0 ? await loadSome(config, only) : await load()
-      // An optional one may have no value.
-      const names = (only.length > 0 ? only : snapshot.names()).filter((name) => snapshot.get(name))
-      const environment = environmentOf(snapshot, names)
-      const mask = flags.mask ? await maskFor(snapshot, names, createPolicy(config.client)) : undefined
+    process.exitCode = await withSecrets(flags, async (whole) => {
+      const opened =
+        only.length > 0
+          ? await openSome(whole.config, only)
+          : { secrets: whole, snapshot: await whole.load() }
       // In here: what was lent for the program is kept alive while it runs, and given back after it.
-      return start(program, args, environment, mask)
+      return runTask({
+        ...opened,
+        only,
+        program,
+        args,
+        isExported: flags.export !== false,
+        isMasked: flags.mask !== false,
+        watching,
+      })
     })
   },
 })
 
-/** @throws SecretsError for what no environment can hold; Node's own error would quote the value */
-function environmentOf(snapshot: Snapshot, names: readonly string[]): Record<string, string> {
-  return Object.fromEntries(
-    names.map((name) => {
-      const value = snapshot.get(name)!.reveal()
-      if (!/[=\0]/.test(name) && name !== '' && !value.includes('\0')) return [name, value]
-      const what = value.includes('\0') ? 'holds a NUL byte' : 'is not a name for a variable'
-      throw new SecretsError('WRONG_TYPE', `${JSON.stringify(name)} cannot be a variable: it ${what}.`, {
-        hint: 'Leave it out with --only.',
-      })
-    }),
-  )
-}
-
-/**
- * What is masked: every value that browsers may not see anyway, and of JSON documents the texts in them
- * (numbers and flags are in any output).
- */
-async function maskFor(
-  snapshot: Snapshot,
-  names: readonly string[],
-  policy: Policy,
-): Promise<() => Transform> {
-  const [{ leaves }, { Secret }, { RedactStream }] = await Promise.all([
-    import('../../core/extract.ts'),
-    import('../../core/redact.ts'),
-    import('../../core/redact-stream.ts'),
+/** @throws CliError USAGE for flags that say nothing, SecretsError CONFIG_INVALID for what is no duration */
+async function watchingOf(flags: {
+  readonly watch: boolean | undefined
+  readonly interval: string | undefined
+  readonly restart: string | undefined
+  readonly grace: string | undefined
+}): Promise<Watching | undefined> {
+  const { watch, interval, restart = 'auto', grace = '10s' } = flags
+  if (!watch) {
+    const idle = (['interval', 'restart', 'grace'] as const).find((name) => flags[name] !== undefined)
+    if (idle) throw usageError(`--${idle} says something about --watch, which is not there.`)
+    return undefined
+  }
+  const [{ parseDuration }, { RESTARTS }] = await Promise.all([
+    import('../../core/duration.ts'),
+    import('../run/supervise.ts'),
   ])
-  const secrets = names.flatMap((name) => {
-    if (policy.allows(name)) return []
-    const whole = snapshot.get(name)!
-    if (snapshot.meta(name)?.kind !== 'json') return [whole]
-    const texts = leaves(name, JSON.parse(whole.reveal()) as Json).flatMap(([path, value]) => {
-      return typeof value === 'string' && !policy.allows(path) ? [new Secret(path, value)] : []
-    })
-    return [whole, ...texts]
-  })
-  return () => new RedactStream(secrets)
-}
-
-/** @returns the program's exit code, or 128 and the number of the signal that ended it */
-async function start(
-  program: string,
-  args: readonly string[],
-  environment: Readonly<Record<string, string>>,
-  mask: (() => Transform) | undefined,
-): Promise<number> {
-  const output = mask ? 'pipe' : 'inherit'
-  const child = spawn(program, args, {
-    stdio: ['inherit', output, output],
-    env: { ...process.env, ...(mask ? colorHint() : {}), ...environment },
-  })
-  const stopForwarding = forwardSignals((signal) => child.kill(signal))
-  const masked = mask
-    ? Promise.all([
-        passThrough(child.stdout!, mask(), process.stdout),
-        passThrough(child.stderr!, mask(), process.stderr),
-      ])
-    : undefined
-  // The program meets the closed pipe itself, and decides what to make of it.
-  onClosedOutput((stream) => (stream === process.stdout ? child.stdout : child.stderr)?.destroy())
-  try {
-    const code = await new Promise<number>((resolve, reject) => {
-      child.once('error', (error) => reject(startError(program, error)))
-      child.once('close', (code, signal) => resolve(code ?? 128 + constants.signals[signal!]))
-    })
-    await masked
-    return code
-  } finally {
-    stopForwarding()
+  const found = RESTARTS.find((one) => one === restart)
+  if (!found) throw usageError(`--restart is ${RESTARTS.join(', ')}.`)
+  return {
+    interval: interval === undefined ? undefined : parseDuration(interval as Duration, '--interval'),
+    restart: found,
+    grace: parseDuration(grace as Duration, '--grace'),
   }
-}
-
-/** Ends when everything has been handed on, or nobody takes it any more. */
-async function passThrough(from: Readable, mask: Transform, to: Writable): Promise<void> {
-  from.once('close', () => (from.readableEnded ? mask.end() : mask.destroy()))
-  from.pipe(mask, { end: false }).pipe(to, { end: false })
-  await finished(mask).catch(() => {})
-}
-
-/** A program that writes into our pipe thinks that nobody sees colours. */
-function colorHint(): Record<string, string> {
-  const { FORCE_COLOR, NO_COLOR } = process.env
-  if (!process.stdout.isTTY || FORCE_COLOR !== undefined || NO_COLOR) return {}
-  const level = { 1: '0', 4: '1', 8: '2', 24: '3' }[process.stdout.getColorDepth()]
-  return { FORCE_COLOR: level ?? '1' }
-}
-
-const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const
-/** Those that a terminal sends to every program in the foreground, the started one included. */
-const FROM_TERMINAL: readonly string[] = ['SIGINT', 'SIGQUIT']
-
-/**
- * Hands signals on and stays alive for the program's end. What the terminal has sent to both is not sent a
- * second time: many programs take a second Ctrl-C as "stop at once and leave everything".
- */
-function forwardSignals(send: (signal: NodeJS.Signals) => void): () => void {
-  const listeners = SIGNALS.map((signal) => {
-    const listener = (): void => {
-      if (!process.stdin.isTTY || !FROM_TERMINAL.includes(signal)) send(signal)
-    }
-    process.on(signal, listener)
-    return { signal, listener }
-  })
-  return () => {
-    for (const { signal, listener } of listeners) process.off(signal, listener)
-  }
-}
-
-function startError(program: string, error: Error): Error {
-  const reason = reasonOf(error)
-  if (reason === 'ENOENT') {
-    const hint = 'It is looked for in PATH; programs of the project start with npx.'
-    return new CliError('COMMAND_NOT_FOUND', EXIT.commandNotFound, `There is no program ${program}.`, hint)
-  }
-  return new CliError('COMMAND_NOT_FOUND', EXIT.notExecutable, `${program} cannot be started: ${reason}.`)
 }
