@@ -1,7 +1,11 @@
+import { changeFields, writeExpecting } from '../core/check-and-set.ts'
 import type { ResolvedConfig } from '../core/config/resolve.ts'
 import { SecretsError } from '../core/errors.ts'
 import type { ProviderContext } from '../core/types.ts'
 import { isInLink, type Target } from './target.ts'
+
+/** Each call has a deadline of its own. */
+type Contexts = () => ProviderContext
 
 interface How {
   /** Only for this environment, where the place keeps several values. */
@@ -16,29 +20,29 @@ export async function writeTo(
   target: Target,
   value: string,
   how: How,
-  context: ProviderContext,
+  context: Contexts,
 ): Promise<void> {
   await write(target, value, isInLink(config, target) ? { expected: how.expected } : how, context)
-  await note(config, 'write', target)
+  await noteChange(config, 'write', target)
 }
 
 async function write(
   { provider, path, field }: Target,
   value: string,
   { environment, expected }: How,
-  context: ProviderContext,
+  context: Contexts,
 ): Promise<void> {
   if (field === undefined) {
-    await provider.write!({ path, value, environment, expected }, context)
+    await writeExpecting(provider, { path, value, environment, expected }, context)
     return
   }
-  refuseEnvironment(environment, context, path)
+  refuseEnvironment(environment, context(), path)
   try {
-    await provider.patch!({ path, set: { [field]: value } }, context)
+    await changeFields(provider, { path, set: { [field]: value }, expected: expected ?? undefined }, context)
   } catch (error) {
     const isNew = error instanceof SecretsError && error.code === 'NOT_FOUND' && provider.write
     if (!isNew) throw error
-    await provider.write!({ path, value: { [field]: value }, expected: null }, context)
+    await writeExpecting(provider, { path, value: { [field]: value }, expected: null }, context)
   }
 }
 
@@ -47,32 +51,36 @@ export async function removeFrom(
   config: ResolvedConfig,
   target: Target,
   how: Pick<How, 'environment'>,
-  context: ProviderContext,
+  context: Contexts,
 ): Promise<boolean> {
   const removed = await remove(target, isInLink(config, target) ? {} : how, context)
-  if (removed) await note(config, 'remove', target)
+  if (removed) await noteChange(config, 'remove', target)
   return removed
 }
 
 /** In the audit log, where there is one. */
-async function note(config: ResolvedConfig, action: 'write' | 'remove', target: Target): Promise<void> {
+export async function noteChange(
+  config: ResolvedConfig,
+  action: 'write' | 'remove' | 'rollback',
+  { name, path, field }: Pick<Target, 'name' | 'path' | 'field'>,
+): Promise<void> {
   if (config.audit === undefined) return
   const { audit } = await import('../core/audit.ts')
-  await audit(config, { action, provider: target.name, path: target.path, field: target.field })
+  await audit(config, { action, provider: name, path, field })
 }
 
 async function remove(
   { provider, path, field }: Target,
   { environment }: Pick<How, 'environment'>,
-  context: ProviderContext,
+  context: Contexts,
 ): Promise<boolean> {
-  if (field === undefined) return provider.remove!({ path, environment }, context)
-  refuseEnvironment(environment, context, path)
-  const [document] = await provider.read([{ path, options: {} }], context)
+  if (field === undefined) return provider.remove!({ path, environment }, context())
+  refuseEnvironment(environment, context(), path)
+  const [document] = await provider.read([{ path, options: {} }], context())
   if (document instanceof SecretsError) throw document
   const { fieldsOf } = await import('../core/fields.ts')
   if (!document || !Object.hasOwn(fieldsOf(document.value) ?? {}, field)) return false
-  await provider.patch!({ path, set: {}, unset: [field], expected: document.version }, context)
+  await changeFields(provider, { path, set: {}, unset: [field], expected: document.version }, context)
   return true
 }
 

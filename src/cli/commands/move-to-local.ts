@@ -36,6 +36,8 @@ export default command({
       if (there instanceof SecretsError) throw there
       if (there) await approve(`Replace ${to}, which has a value?`, yes)
       await local.write({ path: name, value, expected: there ? there.version : null }, contextFor(key))
+      const { noteChange } = await import('../write.ts')
+      await noteChange(config, 'write', { name: key, path: name, field: undefined })
       const from = secret.reference?.source ?? 'its template'
       const file = await relink(config, optionsOf(flags), { name, from: secret.reference?.source, to })
       result(json === true, { name, from, to, linked: file ?? null }, () =>
