@@ -406,6 +406,45 @@ describe('a failed push changes nothing', () => {
   let responses: Awaited<ReturnType<typeof front>>
 })
 
+describe('pull --all', () => {
+  it('links an environment for each secret that has none yet, and pushes nothing', async () => {
+    const mount = `${run}-all`
+    const vault = new Bao(bao)
+    await vault.mount(mount, 2)
+    const value = place.secret(canary())
+    for (const path of ['app/production', 'app/staging', 'App/Staging', 'known', 'filed', 'of-its-own', 'Ää'])
+      await vault.write2(mount, path, { NAME: value })
+    for (let i = 0; i < 20; i++) await vault.write2(mount, `many/${i}`, { NAME: value })
+    configure({
+      providers: { vault: { type: 'vault', url: bao.url, mount }, local: { type: 'local' } },
+      audit: 'audit.jsonl',
+    })
+    place.write('secrets.links.json', '{"links":{"mine":"vault:known"}}')
+    place.write('.env.filed', 'A=1\n')
+    await give('1', 'set', 'A', '--env', 'of-its-own')
+    const all = ['pull', '--all', '--provider', 'vault']
+    const dry = await act(...all, '--dry-run')
+    expect(dry.code).toBe(0)
+    expect(dry.stderr).toBe('Looked at 20 of 27 secrets.\nLooked at 27 of 27 secrets.\n')
+    expect(dry.stdout).toMatch(/^app-staging +vault:App\/Staging$/m)
+    expect(dry.stdout).toContain(
+      'Left out: vault:app/staging (app-staging is that of vault:App/Staging)\nLeft out: vault:filed (filed has a file of its own, .env.filed)\nLeft out: vault:known (is linked already)\n',
+    )
+    expect(dry.stdout).toContain('Left out: vault:of-its-own (of-its-own has values of its own in local)\n')
+    expect(dry.stdout).toMatch(/\n22 environments would be linked, 5 left out\.\n$/)
+    expect(readLinks(place.root).size).toBe(1)
+    expect((await act(...all)).code).toBe(2)
+    const done = await act(...all, '--yes')
+    expect([done.code, done.stdout]).toEqual([0, 'Linked 22 environments.\n'])
+    expect(readLinks(place.root).get('app-production')).toBe('vault:app/production')
+    expect(await valuesOf('many-7')).toEqual({ NAME: value })
+    expect((await act(...all, '--yes')).stdout).toContain('0 environments would be linked, 27 left out.')
+    expect((await act('pull', '--all', '--output', '-')).code).toBe(2)
+    expect((await act('pull', '--provider', 'vault')).code).toBe(2)
+    expect((await act('pull', '--all', '--provider', 'none')).stderr).toContain('list documents: vault.')
+  })
+})
+
 describe('what cannot be linked', () => {
   it('says why, and what can', async () => {
     configure({ providers: { aws: aws(), local: { type: 'local' }, dotenv: { type: 'dotenv' } } })

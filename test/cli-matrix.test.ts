@@ -2,6 +2,8 @@ import { randomBytes } from 'node:crypto'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, it, vi } from 'vitest'
+import { changeFields } from '../src/core/check-and-set.ts'
+import { createSecrets } from '../src/core/pipeline.ts'
 import { type RunningVaultServer, serve } from '../src/server/index.ts'
 import { Bao, scratch } from './support/bao.ts'
 import { canariesIn, canary, canaryFiles } from './support/canary.ts'
@@ -105,7 +107,7 @@ describe.each(kinds)('$title', ({ title, provider, path, lacks }) => {
   const root = join(folder, title.replaceAll(' ', '-'))
   const at = (name: string, field?: string) => `at:${path(name)}${field === undefined ? '' : `#${field}`}`
   const can = (what: Lacks) => !lacks.includes(what)
-  const give = async (input: string, ...args: string[]) => {
+  const give = async (input: string | AsyncIterable<Buffer>, ...args: string[]) => {
     const ran = await runInside(root, args, input)
     printed.push(ran.stdout, ran.stderr)
     return ran
@@ -176,9 +178,23 @@ describe.each(kinds)('$title', ({ title, provider, path, lacks }) => {
     expect((await act(...remove)).code).toBe(2)
     expect((await act(...remove, '--yes')).code).toBe(0)
     expect((await act(...remove, '--yes')).code).toBe(3)
+    // Somebody else changes the document while a person thinks about the value.
+    const theirs = secret()
+    async function* meanwhile() {
+      const secrets = await createSecrets({ root })
+      const set = { other: theirs }
+      await changeFields(secrets.config.providers.get('at')!, { path: path('doc'), set }, () =>
+        secrets.contextFor('at'),
+      )
+      await secrets.close()
+      yield Buffer.from(secret())
+    }
+    const late = await give(meanwhile(), 'patch', 'OTHER', '--json')
+    expect([late.code, JSON.parse(late.stdout).error.code]).toEqual([1, 'CONFLICT'])
+    expect(await value('OTHER')).toBe(theirs)
     expect((await give('x', 'patch', at('none', 'a'))).code).toBe(3)
     expect((await give('x', 'patch', 'DOCUMENT')).code).toBe(2)
-    expect([await value('FIELD'), await value('OTHER')]).toEqual([field, other])
+    expect([await value('FIELD'), await value('OTHER')]).toEqual([field, theirs])
   })
 
   it('versions and rollback', async () => {

@@ -9,7 +9,11 @@ import type { Run } from './cli.ts'
  * @param root the working folder meanwhile
  * @param input what stands on the standard input
  */
-export async function runInside(root: string, args: readonly string[], input = ''): Promise<Run> {
+export async function runInside(
+  root: string,
+  args: readonly string[],
+  input: string | AsyncIterable<Buffer> = '',
+): Promise<Run> {
   const working = process.cwd()
   const written = { stdout: '', stderr: '' }
   const writes = { stdout: process.stdout.write, stderr: process.stderr.write }
@@ -20,7 +24,10 @@ export async function runInside(root: string, args: readonly string[], input = '
       written[name] += Buffer.from(chunk as Uint8Array).toString()
       return true
     }) as typeof process.stdout.write
-  Object.defineProperty(process, 'stdin', { configurable: true, value: Readable.from([Buffer.from(input)]) })
+  Object.defineProperty(process, 'stdin', {
+    configurable: true,
+    value: Readable.from(typeof input === 'string' ? [Buffer.from(input)] : input),
+  })
   process.exitCode = undefined
   process.chdir(root)
   try {
