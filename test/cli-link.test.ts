@@ -4,8 +4,10 @@ import { join } from 'node:path'
 import { SecretsManager } from '@aws-sdk/client-secrets-manager'
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, it, vi } from 'vitest'
 import type { SecretsError } from '../src/core/errors.ts'
+import { createManifest } from '../src/core/expose/manifest.ts'
 import { linkEnvironment, readLinks, unlinkEnvironment } from '../src/core/links.ts'
 import { createSecrets } from '../src/core/pipeline.ts'
+import { loadManifest } from '../src/runtime/load.ts'
 import { type RunningVaultServer, serve } from '../src/server/index.ts'
 import { front, refuse } from './support/aws.ts'
 import { Bao, scratch } from './support/bao.ts'
@@ -306,6 +308,12 @@ describe('a document that is there', () => {
     place.write('.env.production', `A=${value}\n`)
     await link('production', `aws:${run}/optional`)
     expect(await valuesOf('production')).toEqual({ A: value })
+    // A built server knows nothing of links: its manifest names the document.
+    const secrets = await createSecrets({ root: place.root, environment: 'production', processEnv: false })
+    const manifest = createManifest(secrets.config, await secrets.load(), ['A', 'B'])
+    await secrets.close()
+    expect(manifest.secrets.A?.from).toBe(`aws:${run}/optional#A`)
+    expect(await loadManifest(manifest)).toEqual({ A: value })
   })
 })
 

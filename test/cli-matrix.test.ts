@@ -261,6 +261,10 @@ describe.each(kinds)('$title', ({ title, provider, path, lacks }) => {
     expect(await value('FIELD')).toBe(field)
     expect((await act(...away, '--yes')).code).toBe(0)
     expect((await act('get', 'FIELD')).code).toBe(1)
+    // Where it was nothing is, or something that was deleted: a new version, or an error that says so.
+    const anew = await give(secret(), 'set', 'FIELD')
+    if (title === 'AWS') expect(anew.stderr).toMatch(/delet/)
+    else if (can('patch')) expect(anew).toMatchObject(done)
     expect(await act('migrate', 'local:AWAY', at('back'), '--yes')).toMatchObject(done)
     expect(await value(at('back'), '--field', 'field')).toBe(field)
     const lines = readFileSync(join(root, '.secrets/audit.jsonl'), 'utf8').trim().split('\n')

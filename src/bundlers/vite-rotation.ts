@@ -42,7 +42,7 @@ export function followChanges(options: RotationOptions): void {
   else start()
 
   const isConfig = (file: string): boolean =>
-    session.config.files.includes(file) || /^secrets\.config\.\w+$/.test(basename(file))
+    session.config.files.includes(file) || /^secrets\.(config\.\w+|links\.json)$/.test(basename(file))
   server.watcher.add([...session.config.files])
   let timer: NodeJS.Timeout | undefined
   for (const event of ['add', 'change', 'unlink'] as const) {

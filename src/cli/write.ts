@@ -1,7 +1,7 @@
 import { changeFields, writeExpecting } from '../core/check-and-set.ts'
 import type { ResolvedConfig } from '../core/config/resolve.ts'
 import { SecretsError } from '../core/errors.ts'
-import type { ProviderContext } from '../core/types.ts'
+import type { Provider, ProviderContext } from '../core/types.ts'
 import { isInLink, type Target } from './target.ts'
 
 /** Each call has a deadline of its own. */
@@ -36,13 +36,17 @@ async function write(
     await writeExpecting(provider, { path, value, environment, expected }, context)
     return
   }
-  refuseEnvironment(environment, context(), path)
+  refuseEnvironment(environment, provider, context(), path)
   try {
     await changeFields(provider, { path, set: { [field]: value }, expected: expected ?? undefined }, context)
   } catch (error) {
     const isNew = error instanceof SecretsError && error.code === 'NOT_FOUND' && provider.write
     if (!isNew) throw error
-    await writeExpecting(provider, { path, value: { [field]: value }, expected: null }, context)
+    // What was deleted has versions, so a new one is not the first.
+    const [there] = await provider.read([{ path, options: {} }], context())
+    const isDeleted = there instanceof SecretsError && there.code === 'DELETED'
+    const first = isDeleted ? undefined : null
+    await writeExpecting(provider, { path, value: { [field]: value }, expected: first }, context)
   }
 }
 
@@ -75,7 +79,7 @@ async function remove(
   context: Contexts,
 ): Promise<boolean> {
   if (field === undefined) return provider.remove!({ path, environment }, context())
-  refuseEnvironment(environment, context(), path)
+  refuseEnvironment(environment, provider, context(), path)
   const [document] = await provider.read([{ path, options: {} }], context())
   if (document instanceof SecretsError) throw document
   const { fieldsOf } = await import('../core/fields.ts')
@@ -84,9 +88,19 @@ async function remove(
   return true
 }
 
-function refuseEnvironment(environment: string | undefined, { name }: ProviderContext, path: string): void {
-  if (environment !== undefined)
-    throw new SecretsError('UNSUPPORTED', `${name}:${path} has one value for all environments.`, {
-      hint: 'Leave --env out, or give each environment a document of its own: {environment} in the reference.',
+/** A field cannot be another one in another environment: that would be another document. */
+function refuseEnvironment(
+  environment: string | undefined,
+  { type }: Provider,
+  { name }: ProviderContext,
+  path: string,
+): void {
+  if (environment === undefined) return
+  if (type === 'local')
+    throw new SecretsError('UNSUPPORTED', `A field of ${name}:${path} is the same in all environments.`, {
+      hint: `Write the whole value: secrets set ${name}:${path} --env ${environment}`,
     })
+  throw new SecretsError('UNSUPPORTED', `${name}:${path} has one value for all environments.`, {
+    hint: 'Leave --env out, or give each environment a document of its own: {environment} in the reference.',
+  })
 }
