@@ -12,11 +12,25 @@ const NOTES = {
   diff: `A word with a dot or a slash in it, or that is the name of a file, is a .env file; any other one is an environment. The
 shell's own variables take no part. Names that only the second side has are added (\`+\`), only the first removed (\`-\`),
 others changed (\`~\`).`,
+  patch: `The document must be there; what is not there yet is made by \`set\`. It is changed only as it was when the command
+looked at it: what somebody else has written since then is a \`CONFLICT\` and stays. \`--remove\` asks first, and without a
+terminal needs \`--yes\`.`,
+  device: `The project is that of \`VAULT_KEY\` (of the process, else of \`.env\`), the server that of \`--url\`, else the one of the
+configured \`vaultEnv\`. \`register-device\`, \`approve-device\`, \`list-devices\` and \`revoke-device\` are the same under the names
+that vault-env documents; they take the server from \`--url\` or \`VAULT_URL\`.`,
+  init: `With \`--vault-env\` the project is made before anything is written, and its key stands in \`.env\`, which goes into
+\`.gitignore\`. Where there is a \`VAULT_KEY\` already no project is made: that is how another machine of the team begins.`,
   pull: `The values come from the providers, not from variables of the shell. Every value is written in a way that dotenv reads
 back as the same text; one that no .env file can hold is an error that names it. The file has mode 0600, and there is a
-warning when git does not ignore it. Without a terminal, replacing a file that differs needs \`--yes\`.`,
-  push: `A name that is read from a field changes that field only; a name that the configuration does not know goes to the local
-vault. Nothing is removed that the file does not have. A value that somebody else has written since it was compared is a
+warning when git does not ignore it. Without a terminal, replacing a file that differs needs \`--yes\`. \`secrets unlink\` knows
+the files that were written.
+
+\`--all\` writes no file: it [links](links.md#many-at-once) an environment for each secret of the providers that can list
+documents, where there is none of that name yet. An environment that is linked, has a file of its own or values of its own in
+the local vault is there already; what holds no JSON object becomes none.`,
+  push: `A name that is read from a field changes that field only; a name that the configuration does not know goes to the
+document that the environment is [linked](links.md) to, else to the local vault. \`VAULT_KEY\`, \`VAULT_DEVICE_SECRET\` and the
+\`SECRETS_…\` keys are left out. Nothing is removed that the file does not have. A value that somebody else has written since it was compared is a
 \`CONFLICT\` and stays theirs. Without a terminal it needs \`--yes\`.`,
   link: `What a link is, and what is pushed: [links](links.md). Where both sides have a value of a name and the two differ, a
 person is asked whose stays; without a terminal \`--prefer\` says so. A push that fails changes nothing, and nothing is
@@ -42,7 +56,7 @@ pipe in place of the terminal then; \`--no-mask\` gives it the terminal.
 
 A variable that is set keeps its value with \`processEnv: true\`, which is the default. Signals are handed on, and the exit
 code is the program's, or 128 and the number of the signal that ended it.`,
-  set: `A value that is given as an argument stands in the history of your shell; leave it out to be asked without echo, or
+  set: `A reference (\`vault:myapp/db#url\`) is written to as it stands. A value that is given as an argument stands in the history of your shell; leave it out to be asked without echo, or
 pipe it in. One line end at its end is dropped. Templates, and names from places that cannot be written to, are errors that
 name the providers that can.`,
   get: `With \`--reveal\` the output is the value and nothing else, without a line end unless it goes to a terminal.`,
@@ -53,6 +67,17 @@ known to be clean.`,
   types: `What is written, and where: [types](configuration.md#types).`,
   doctor: `No value is shown. Every line that is not in order says what mends it.`,
 }
+
+/** Held to by test/cli-matrix.test.ts. */
+const WHERE = [
+  ['get, list, diff, run, pull', 1, 1, 1, 1, 1, 1],
+  ['set, unset, migrate, a whole document', 1, 1, 1, 1, 1, 0],
+  ['patch, and set, unset, push of one field', 1, 0, 1, 1, 1, 0],
+  ['versions, rollback', 1, 0, 1, 0, 1, 0],
+  ['policy', 1, 1, 1, 0, 0, 0],
+  ['link, unlink', 1, 1, 1, 0, 1, 0],
+  ['pull --all', 1, 1, 1, 0, 0, 0],
+]
 
 /** @param {readonly string[]} header @param {readonly (readonly string[])[]} rows */
 function table(header, rows) {
@@ -138,6 +163,14 @@ those of [errors](errors.md), \`USAGE\`, \`NOT_FOUND\`, \`COMMAND_NOT_FOUND\` or
     '## Exit codes',
     table(['code', 'meaning'], exitCodes()),
     `When several things are wrong, the code is their common one, or 1. Numbers never get a second meaning.`,
+    `## What works where`,
+    `A command that a place cannot do is an error that names the configured providers that can.`,
+    table(
+      ['', 'vault, KV v2', 'vault, KV v1', 'aws', 'local', 'vaultEnv', 'dotenv, env'],
+      WHERE.map(([what, ...marks]) => [what, ...marks.map((mark) => (mark ? 'yes' : 'no'))]),
+    ),
+    `KV v1 has no check-and-set, so it takes whole documents only: one field of several could lose another one. A vault-env
+environment is one document with one history: \`versions\` and \`rollback\` are about all of its names.`,
     ...all.map(({ name, command }) => section(name, command, COMMON)),
   ]
   return `${parts.join('\n\n')}\n`

@@ -1,16 +1,21 @@
 import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
 import { existsSync, mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { MessageChannel } from 'node:worker_threads'
 import { SecretsManager } from '@aws-sdk/client-secrets-manager'
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, it, vi } from 'vitest'
 import type { SecretsError } from '../src/core/errors.ts'
+import { createManifest } from '../src/core/expose/manifest.ts'
 import { linkEnvironment, readLinks, unlinkEnvironment } from '../src/core/links.ts'
 import { createSecrets } from '../src/core/pipeline.ts'
+import { serveManifest } from '../src/runtime/load.ts'
 import { type RunningVaultServer, serve } from '../src/server/index.ts'
 import { front, refuse } from './support/aws.ts'
 import { Bao, scratch } from './support/bao.ts'
 import { canariesIn, canary, canaryFiles } from './support/canary.ts'
 import { buildPackage, CliPlace } from './support/cli.ts'
+import { runInside } from './support/cli-inside.ts'
 import { WireClient } from './support/vault-env.ts'
 
 const run = `l${randomBytes(4).toString('hex')}`
@@ -77,7 +82,14 @@ async function failure(work: Promise<unknown>): Promise<SecretsError> {
   return error!
 }
 
-const act = (...args: string[]) => place.run(args, { env: login })
+/** What was printed, to be searched. */
+const printed: string[] = []
+const give = async (input: string, ...args: string[]) => {
+  const ran = await runInside(place.root, args, input)
+  printed.push(ran.stdout, ran.stderr)
+  return ran
+}
+const act = (...args: string[]) => give('', ...args)
 const link = (environment: string, reference: string, more: object = {}) =>
   linkEnvironment({ root: place.root }, { environment, reference, ...more })
 
@@ -95,6 +107,7 @@ beforeEach(() => {
   place = new CliPlace(`cli-link-${++count}`, built)
   places.push(place)
   for (const [name, value] of Object.entries({ ...login, ...place.env })) vi.stubEnv(name, value)
+  vi.stubEnv('NODE_ENV', '')
   vi.stubEnv('VAULT_KEY', wire.key)
   vi.stubEnv('VAULT_DEVICE_SECRET', 'd'.repeat(64))
 })
@@ -106,7 +119,7 @@ afterAll(async () => {
   expect(places.flatMap(({ values }) => values).length).toBeGreaterThan(10)
   for (const each of places) {
     expect(each.leaks()).toEqual([])
-    expect(canariesIn(said.join('\n'), each.values)).toEqual([])
+    expect(canariesIn([...said, ...printed].join('\n'), each.values)).toEqual([])
     // What a person wrote is theirs; nothing of ours holds a value in clear.
     expect(canaryFiles(each.folder, each.values).filter((file) => !/\/\.env[^/]*$/.test(file))).toEqual([])
   }
@@ -117,8 +130,8 @@ describe('on the command line', () => {
     configure({ providers: { aws: aws(), local: { type: 'local' } }, audit: 'audit.jsonl' })
     const [url, key, shared] = [place.secret(canary()), place.secret(canary()), place.secret(canary())]
     place.write('.env.production', `URL='${url}'\nVAULT_KEY=vk_stays\n`)
-    await place.run(['set', 'KEY', '--env', 'production'], { input: key })
-    await place.run(['set', 'KEY'], { input: shared })
+    await give(key, 'set', 'KEY', '--env', 'production')
+    await give(shared, 'set', 'KEY')
     const args = ['link', 'production', `aws:${run}/life`]
     const dry = await act(...args, '--dry-run')
     expect(dry.stdout).toBe(
@@ -128,7 +141,7 @@ describe('on the command line', () => {
     expect([unasked.code, unasked.stderr]).toEqual([2, expect.stringContaining('Say yes with --yes')])
     expect([await stored('life'), readLinks(place.root).size]).toEqual([undefined, 0])
 
-    const linked = await place.json(args.concat('--yes'), { env: login })
+    const linked = JSON.parse((await act(...args, '--yes', '--json')).stdout)
     expect(linked).toMatchObject({ linked: true, pushed: ['KEY', 'URL'], file: 'secrets.links.json' })
     expect(await stored('life')).toEqual({ URL: url, KEY: key })
     expect(JSON.parse(place.read('secrets.links.json'))).toEqual({ links: { production: `aws:${run}/life` } })
@@ -141,7 +154,7 @@ describe('on the command line', () => {
     )
 
     const added = place.secret(canary())
-    await place.run(['set', 'ADDED', '--env', 'production'], { env: login, input: added })
+    await give(added, 'set', 'ADDED', '--env', 'production')
     expect((await stored('life'))?.ADDED).toBe(added)
     const again = await act('link', 'production', 'aws')
     expect([again.code, again.stderr]).toEqual([1, expect.stringContaining('secrets unlink production')])
@@ -160,10 +173,11 @@ describe('on the command line', () => {
     expect(unlinked.stdout).toContain('Removed .env.pulled.')
     expect(unlinked.stderr).toContain('.env.mine stays: it was changed since it was pulled.')
     expect(existsSync(join(place.root, '.env.pulled'))).toBe(false)
-    expect(await place.json(['cache', 'status', '--env', 'production'])).toMatchObject({ values: 0 })
+    const { stdout } = await act('cache', 'status', '--env', 'production', '--json')
+    expect(JSON.parse(stdout)).toMatchObject({ values: 0 })
     expect(await valuesOf('production')).toEqual({ KEY: key })
     expect(Object.keys((await stored('life'))!)).toEqual(['KEY', 'URL', 'ADDED'])
-    expect(await act('unlink', 'production', '--yes')).toMatchObject({ code: 1 })
+    expect(await act('unlink', 'production', '--yes')).toMatchObject({ code: 3 })
     const audit = place
       .read('audit.jsonl')
       .trim()
@@ -223,9 +237,9 @@ describe('each place that holds documents', () => {
     const value = () => place.secret(canary())
     const [declared, shared, text] = [value(), value(), `${value()} "quotes" $HOME\nsecond # line`]
     place.write(`.env.${environment}`, `OTHER_NAME=${declared}\nNOT_READ=1\n`)
-    await place.run(['set', 'SHARED'], { input: shared })
-    await place.run(['set', 'TEXT', '--env', environment], { input: text })
-    await place.run(['set', 'JSON'], { input: '{"a":1}' })
+    await give(shared, 'set', 'SHARED')
+    await give(text, 'set', 'TEXT', '--env', environment)
+    await give('{"a":1}', 'set', 'JSON')
     const before = await valuesOf(environment)
     expect(before).toMatchObject({
       DECLARED: declared,
@@ -240,11 +254,7 @@ describe('each place that holds documents', () => {
     rmSync(join(place.root, '.secrets/local.vault'))
     expect(await valuesOf(environment)).toEqual({ ...before, OTHER_NAME: declared })
     const other = place.secret(canary())
-    const set = ['set', 'DECLARED', '--env', environment]
-    const ran = await place.run(set, {
-      env: { ...login, VAULT_KEY: wire.key, VAULT_DEVICE_SECRET: 'd'.repeat(64) },
-      input: other,
-    })
+    const ran = await give(other, 'set', 'DECLARED', '--env', environment)
     // Without check-and-set a change of one field could lose another one.
     if (_ === 'KV v1')
       expect([ran.code, ran.stderr]).toEqual([1, expect.stringContaining('no check-and-set')])
@@ -300,6 +310,17 @@ describe('a document that is there', () => {
     place.write('.env.production', `A=${value}\n`)
     await link('production', `aws:${run}/optional`)
     expect(await valuesOf('production')).toEqual({ A: value })
+    // A built server knows nothing of links: its manifest names the document.
+    const secrets = await createSecrets({ root: place.root, environment: 'production', processEnv: false })
+    const manifest = createManifest(secrets.config, await secrets.load(), ['A', 'B'])
+    await secrets.close()
+    expect(manifest.secrets.A?.from).toBe(`aws:${run}/optional#A`)
+    const { port1: port, port2 } = new MessageChannel()
+    const answer = once(port2, 'message')
+    const signal = new Int32Array(new SharedArrayBuffer(4))
+    await serveManifest({ manifest, signal, port, interval: undefined, known: false })
+    expect((await answer)[0]).toMatchObject({ texts: { A: value } })
+    port2.close()
   })
 })
 
@@ -398,6 +419,45 @@ describe('a failed push changes nothing', () => {
   })
 
   let responses: Awaited<ReturnType<typeof front>>
+})
+
+describe('pull --all', () => {
+  it('links an environment for each secret that has none yet, and pushes nothing', async () => {
+    const mount = `${run}-all`
+    const vault = new Bao(bao)
+    await vault.mount(mount, 2)
+    const value = place.secret(canary())
+    for (const path of ['app/production', 'app/staging', 'App/Staging', 'known', 'filed', 'of-its-own', 'Ää'])
+      await vault.write2(mount, path, { NAME: value })
+    for (let i = 0; i < 20; i++) await vault.write2(mount, `many/${i}`, { NAME: value })
+    configure({
+      providers: { vault: { type: 'vault', url: bao.url, mount }, local: { type: 'local' } },
+      audit: 'audit.jsonl',
+    })
+    place.write('secrets.links.json', '{"links":{"mine":"vault:known"}}')
+    place.write('.env.filed', 'A=1\n')
+    await give('1', 'set', 'A', '--env', 'of-its-own')
+    const all = ['pull', '--all', '--provider', 'vault']
+    const dry = await act(...all, '--dry-run')
+    expect(dry.code).toBe(0)
+    expect(dry.stderr).toBe('Looked at 20 of 27 secrets.\nLooked at 27 of 27 secrets.\n')
+    expect(dry.stdout).toMatch(/^app-staging +vault:App\/Staging$/m)
+    expect(dry.stdout).toContain(
+      'Left out: vault:app/staging (app-staging is that of vault:App/Staging)\nLeft out: vault:filed (filed has a file of its own, .env.filed)\nLeft out: vault:known (is linked already)\n',
+    )
+    expect(dry.stdout).toContain('Left out: vault:of-its-own (of-its-own has values of its own in local)\n')
+    expect(dry.stdout).toMatch(/\n22 environments would be linked, 5 left out\.\n$/)
+    expect(readLinks(place.root).size).toBe(1)
+    expect((await act(...all)).code).toBe(2)
+    const done = await act(...all, '--yes')
+    expect([done.code, done.stdout]).toEqual([0, 'Linked 22 environments.\n'])
+    expect(readLinks(place.root).get('app-production')).toBe('vault:app/production')
+    expect(await valuesOf('many-7')).toEqual({ NAME: value })
+    expect((await act(...all, '--yes')).stdout).toContain('0 environments would be linked, 27 left out.')
+    expect((await act('pull', '--all', '--output', '-')).code).toBe(2)
+    expect((await act('pull', '--provider', 'vault')).code).toBe(2)
+    expect((await act('pull', '--all', '--provider', 'none')).stderr).toContain('list documents: vault.')
+  })
 })
 
 describe('what cannot be linked', () => {

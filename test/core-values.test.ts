@@ -318,6 +318,7 @@ describe('schemas', () => {
         secrets: {
           FALLBACK: { from: 'p:gone', schema: schemas.fallback },
           OPTIONAL: { from: 'p:gone', schema: schemas.optional },
+          NO_FIELD: { from: 'p:o#gone', schema: schemas.optional },
           NUMBER: { from: 'p:n', schema: schemas.number },
           LIST: { from: 'p:l', schema: schemas.list },
           OBJECT: { from: 'p:o', mode: 'json', schema: schemas.object },
@@ -336,6 +337,11 @@ describe('schemas', () => {
     ])
     expect(snapshot.get('LIST.1')?.reveal()).toBe('b')
     expect(snapshot.meta('NUMBER')?.kind).toBe('json')
+    const required = load(
+      { o: { user: '' } },
+      { secrets: { A: { from: 'p:o#gone', schema: schemas.upper } } },
+    )
+    await expect(required).rejects.toMatchObject({ code: 'FIELD_NOT_FOUND' })
   })
 
   it('fail by name and rule, and never quote what they got', async () => {

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
+import { writeExpecting } from '../core/check-and-set.ts'
 import { SecretsError } from '../core/errors.ts'
 import { fieldsOf } from '../core/fields.ts'
 import type { ProviderContext, SecretDocument } from '../core/types.ts'
@@ -44,7 +45,8 @@ export async function copyDocument(
     throw new SecretsError('CONFLICT', `There is something at ${place} already.`, {
       hint: 'Choose another place, or remove what is there.',
     })
-  await target.provider.write({ path, value: document.value, expected: null }, contextFor(provider))
+  const request = { path, value: document.value, expected: null }
+  await writeExpecting(target.provider, request, () => contextFor(provider))
   const copy = await read(target, contextFor)
   if (copy && isSame(document.value, copy.value)) return
   // Only what we have just made: nothing was there before.

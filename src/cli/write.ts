@@ -1,7 +1,11 @@
+import { changeFields, writeExpecting } from '../core/check-and-set.ts'
 import type { ResolvedConfig } from '../core/config/resolve.ts'
 import { SecretsError } from '../core/errors.ts'
-import type { ProviderContext } from '../core/types.ts'
+import type { Provider, ProviderContext } from '../core/types.ts'
 import { isInLink, type Target } from './target.ts'
+
+/** Each call has a deadline of its own. */
+type Contexts = () => ProviderContext
 
 interface How {
   /** Only for this environment, where the place keeps several values. */
@@ -16,29 +20,33 @@ export async function writeTo(
   target: Target,
   value: string,
   how: How,
-  context: ProviderContext,
+  context: Contexts,
 ): Promise<void> {
   await write(target, value, isInLink(config, target) ? { expected: how.expected } : how, context)
-  await note(config, 'write', target)
+  await noteChange(config, 'write', target)
 }
 
 async function write(
   { provider, path, field }: Target,
   value: string,
   { environment, expected }: How,
-  context: ProviderContext,
+  context: Contexts,
 ): Promise<void> {
   if (field === undefined) {
-    await provider.write!({ path, value, environment, expected }, context)
+    await writeExpecting(provider, { path, value, environment, expected }, context)
     return
   }
-  refuseEnvironment(environment, context, path)
+  refuseEnvironment(environment, provider, context(), path)
   try {
-    await provider.patch!({ path, set: { [field]: value } }, context)
+    await changeFields(provider, { path, set: { [field]: value }, expected: expected ?? undefined }, context)
   } catch (error) {
     const isNew = error instanceof SecretsError && error.code === 'NOT_FOUND' && provider.write
     if (!isNew) throw error
-    await provider.write!({ path, value: { [field]: value }, expected: null }, context)
+    // What was deleted has versions, so a new one is not the first.
+    const [there] = await provider.read([{ path, options: {} }], context())
+    const isDeleted = there instanceof SecretsError && there.code === 'DELETED'
+    const first = isDeleted ? undefined : null
+    await writeExpecting(provider, { path, value: { [field]: value }, expected: first }, context)
   }
 }
 
@@ -47,38 +55,52 @@ export async function removeFrom(
   config: ResolvedConfig,
   target: Target,
   how: Pick<How, 'environment'>,
-  context: ProviderContext,
+  context: Contexts,
 ): Promise<boolean> {
   const removed = await remove(target, isInLink(config, target) ? {} : how, context)
-  if (removed) await note(config, 'remove', target)
+  if (removed) await noteChange(config, 'remove', target)
   return removed
 }
 
 /** In the audit log, where there is one. */
-async function note(config: ResolvedConfig, action: 'write' | 'remove', target: Target): Promise<void> {
+export async function noteChange(
+  config: ResolvedConfig,
+  action: 'write' | 'remove' | 'rollback',
+  { name, path, field }: Pick<Target, 'name' | 'path' | 'field'>,
+): Promise<void> {
   if (config.audit === undefined) return
   const { audit } = await import('../core/audit.ts')
-  await audit(config, { action, provider: target.name, path: target.path, field: target.field })
+  await audit(config, { action, provider: name, path, field })
 }
 
 async function remove(
   { provider, path, field }: Target,
   { environment }: Pick<How, 'environment'>,
-  context: ProviderContext,
+  context: Contexts,
 ): Promise<boolean> {
-  if (field === undefined) return provider.remove!({ path, environment }, context)
-  refuseEnvironment(environment, context, path)
-  const [document] = await provider.read([{ path, options: {} }], context)
+  if (field === undefined) return provider.remove!({ path, environment }, context())
+  refuseEnvironment(environment, provider, context(), path)
+  const [document] = await provider.read([{ path, options: {} }], context())
   if (document instanceof SecretsError) throw document
   const { fieldsOf } = await import('../core/fields.ts')
   if (!document || !Object.hasOwn(fieldsOf(document.value) ?? {}, field)) return false
-  await provider.patch!({ path, set: {}, unset: [field], expected: document.version }, context)
+  await changeFields(provider, { path, set: {}, unset: [field], expected: document.version }, context)
   return true
 }
 
-function refuseEnvironment(environment: string | undefined, { name }: ProviderContext, path: string): void {
-  if (environment !== undefined)
-    throw new SecretsError('UNSUPPORTED', `${name}:${path} has one value for all environments.`, {
-      hint: 'Leave --env out, or give each environment a document of its own: {environment} in the reference.',
+/** A field cannot be another one in another environment: that would be another document. */
+function refuseEnvironment(
+  environment: string | undefined,
+  { type }: Provider,
+  { name }: ProviderContext,
+  path: string,
+): void {
+  if (environment === undefined) return
+  if (type === 'local')
+    throw new SecretsError('UNSUPPORTED', `A field of ${name}:${path} is the same in all environments.`, {
+      hint: `Write the whole value: secrets set ${name}:${path} --env ${environment}`,
     })
+  throw new SecretsError('UNSUPPORTED', `${name}:${path} has one value for all environments.`, {
+    hint: 'Leave --env out, or give each environment a document of its own: {environment} in the reference.',
+  })
 }

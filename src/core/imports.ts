@@ -24,11 +24,10 @@ export function importedSecrets(
   if (answer === undefined) {
     // An empty vault on the first day is no mistake; a document that was named is.
     if (reference.path === '*') return { secrets: [], problems: [] }
-    const problem = new SecretsError(
-      'NOT_FOUND',
-      `There is nothing at ${reference.source}, which \`import\` names.`,
-      { hint: `Look at ${config.providers.get(reference.provider)!.location}.` },
-    )
+    const why = reference === config.link ? `${config.environment} is linked to` : '`import` names'
+    const problem = new SecretsError('NOT_FOUND', `There is nothing at ${reference.source}, which ${why}.`, {
+      hint: `Look at ${config.providers.get(reference.provider)!.location}.`,
+    })
     return { secrets: [], problems: [problem] }
   }
   const document = parseObject(answer.value.text)

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
+import { writeExpecting } from './check-and-set.ts'
 import { reasonOf, SecretsError } from './errors.ts'
 import { fieldsOf } from './fields.ts'
 import type { ContextFor } from './link-values.ts'
@@ -57,35 +58,21 @@ async function write(
   before: SecretDocument | undefined,
   value: JsonObject,
 ): Promise<WriteResult> {
-  if (!place.provider.write)
-    throw new SecretsError('UNSUPPORTED', `${place.reference.provider} cannot be written to.`, {
+  const { reference, provider, contextFor } = place
+  if (!provider.write)
+    throw new SecretsError('UNSUPPORTED', `${reference.provider} cannot be written to.`, {
       hint: 'Link to a document that has every name already, or write it at its place.',
     })
   try {
-    return await writeExpecting(place, value, before ? before.version : null)
+    const expected = before ? before.version : null
+    const request = { path: reference.path, value, expected }
+    return await writeExpecting(provider, request, () => contextFor(reference.provider))
   } catch (error) {
     if (!(error instanceof SecretsError) || !error.transient) throw error
     // The answer was lost, and perhaps only the answer.
     const now = await readDocument(place).catch(() => undefined)
     if (!isSame(now, value)) throw error
     return { version: now?.version }
-  }
-}
-
-/** A place without check-and-set (KV v1) says so before it changes anything, and has to do without. */
-async function writeExpecting(
-  { reference, provider, contextFor }: DocumentPlace,
-  value: SecretDocument['value'],
-  expected: string | null | undefined,
-): Promise<WriteResult> {
-  const { path } = reference
-  const context = () => contextFor(reference.provider)
-  try {
-    return await provider.write!({ path, value, expected }, context())
-  } catch (error) {
-    const isUnable = error instanceof SecretsError && error.code === 'UNSUPPORTED'
-    if (!isUnable || expected === undefined) throw error
-    return provider.write!({ path, value }, context())
   }
 }
 
@@ -102,7 +89,8 @@ async function putBack(
   if (!now || now.version !== version) return now === before
   if (!before)
     return (await provider.remove?.({ path, forever: true }, contextFor(reference.provider))) ?? false
-  await writeExpecting(place, before.value, version)
+  const request = { path, value: before.value, expected: version }
+  await writeExpecting(provider, request, () => contextFor(reference.provider))
   return true
 }
 

@@ -18,7 +18,7 @@ export interface OwnValues {
 }
 
 /** They open what is sealed and log in to servers, so they belong to no document of values. */
-const NEVER_PUSHED: ReadonlySet<string> = new Set([
+export const KEY_NAMES: ReadonlySet<string> = new Set([
   'VAULT_KEY',
   'VAULT_DEVICE_SECRET',
   'SECRETS_KEY',
@@ -28,7 +28,7 @@ const NEVER_PUSHED: ReadonlySet<string> = new Set([
 
 /** Without what must stay where it is. */
 export function pushable(values: Iterable<readonly [string, string]>): Map<string, string> {
-  return new Map([...values].filter(([name]) => !NEVER_PUSHED.has(name)))
+  return new Map([...values].filter(([name]) => !KEY_NAMES.has(name)))
 }
 
 /**

@@ -1,9 +1,11 @@
+import { existsSync } from 'node:fs'
 import { audit } from './audit.ts'
 import { openGenerations } from './cache/index.ts'
 import { changeLinks, isOwnPlace, linksFile } from './config/links.ts'
 import { profilesOf } from './config/profiles.ts'
 import { checkedReference, isBare, slugOf } from './config/references.ts'
 import { type ResolvedConfig, resolveConfig } from './config/resolve.ts'
+import { deviceKeyFile, hasEnvironmentKey, projectKeyFile } from './crypto/keys.ts'
 import { SecretsError } from './errors.ts'
 import { fieldsOf } from './fields.ts'
 import { type DocumentPlace, readDocument, replaceDocument } from './link-push.ts'
@@ -261,6 +263,8 @@ async function clearCaches(
   for (const { cache, profile } of places) {
     if (cache === false) continue
     const { directory, storage } = cache
+    // Without keys nothing can have been kept, and this is no reason to make them.
+    if (!hasKeys(root, storage !== undefined)) continue
     const place = JSON.stringify([profile ?? null, directory ?? null])
     if (seen.has(place)) continue
     seen.add(place)
@@ -271,6 +275,11 @@ async function clearCaches(
     }
   }
   return values
+}
+
+function hasKeys(root: string, isShared: boolean): boolean {
+  const isSealed = hasEnvironmentKey() || existsSync(projectKeyFile(root))
+  return isSealed && (isShared || existsSync(deviceKeyFile()))
 }
 
 function alreadyLinked(environment: string, reference: string): SecretsError {

@@ -44,14 +44,32 @@ export async function loadSome(config: ResolvedConfig, names: readonly string[])
   return (await openSome(config, names)).snapshot
 }
 
-/** The same configuration with fewer names: same providers, same cache. */
-async function loadParts(
+/**
+ * What stands at a reference, as a name that only this snapshot has: `value`.
+ * @throws SecretsError for what cannot be read, `NOT_FOUND` too
+ */
+export async function loadReference(config: ResolvedConfig, reference: string): Promise<Snapshot> {
+  const how = { ...config, processEnv: false }
+  return (await loadPart(how, { value: { from: reference } }, false)).snapshot
+}
+
+/** The same configuration with fewer names. */
+function loadParts(config: ResolvedConfig, names: ReadonlySet<string>, imports: boolean): Promise<Some> {
+  const secrets = [...config.secrets].filter(([name]) => names.has(name))
+  return loadPart(
+    config,
+    Object.fromEntries(secrets.map(([name, secret]) => [name, declarationOf(secret)])),
+    imports,
+  )
+}
+
+/** Other names with the same providers and the same cache. */
+async function loadPart(
   config: ResolvedConfig,
-  names: ReadonlySet<string>,
+  secrets: Readonly<Record<string, SecretDeclaration>>,
   imports: boolean,
 ): Promise<Some> {
   const { root, environment, profile, processEnv, timeout, cache } = config
-  const secrets = [...config.secrets].filter(([name]) => names.has(name))
   const part = await createSecrets({
     root,
     environment,
@@ -64,7 +82,7 @@ async function loadParts(
     },
     ...(profile === undefined ? {} : { profile, profiles: { [profile]: {} } }),
     providers: Object.fromEntries(config.providers),
-    secrets: Object.fromEntries(secrets.map(([name, secret]) => [name, declarationOf(secret)])),
+    secrets,
     import: imports ? config.imports.map(({ source }) => source) : [],
   })
   return { secrets: part, snapshot: await part.load() }

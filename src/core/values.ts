@@ -5,7 +5,7 @@ import { type ImportedSecret, importedSecrets } from './imports.ts'
 import { checkTemplates, unmatched } from './policy.ts'
 import { fromEnvironment, type Settled } from './reads.ts'
 import { Secret } from './redact.ts'
-import { canonicalReference, documentKey } from './reference.ts'
+import { canonicalReference } from './reference.ts'
 import { type SecretMeta, Snapshot, type SnapshotEntry } from './snapshot.ts'
 import {
   aliasesOf,
@@ -15,7 +15,7 @@ import {
   type TemplatePart,
   unknownAlias,
 } from './template.ts'
-import type { Json, Reference } from './types.ts'
+import type { Json } from './types.ts'
 import { isPlaceholder, validate } from './validate.ts'
 
 /** A name on its way to its value. */
@@ -123,7 +123,11 @@ function says(text: string, name: string): boolean {
 
 async function resolveOne(secret: Pending, work: Work): Promise<SnapshotEntry | undefined> {
   const { name, schema } = secret
-  const found = readValue(secret, work)
+  const answer = readValue(secret, work)
+  // A document without the field: nothing is there, which a schema may accept.
+  const lacking =
+    schema && answer instanceof SecretsError && answer.code === 'FIELD_NOT_FOUND' ? answer : undefined
+  const found = lacking ? undefined : answer
   if (found instanceof SecretsError) throw found
   if (found && holdsPlaceholder(found.value)) {
     throw new SecretsError('PLACEHOLDER', `${name} still holds the placeholder of its template.`, {
@@ -136,7 +140,7 @@ async function resolveOne(secret: Pending, work: Work): Promise<SnapshotEntry | 
     try {
       value = await validate(name, value, schema)
     } catch (error) {
-      throw found ? error : notFound(secret, work.config)
+      throw found ? error : (lacking ?? notFound(secret, work.config))
     }
   }
   if (value === undefined) return undefined
@@ -189,13 +193,6 @@ function readValue(secret: Pending, work: Work): Found | SecretsError | undefine
     }
   }
   const answer = secret.imported?.settled ?? work.settled.get(canonicalReference(reference!))
-  // What an environment's document lacks is not there, as in the place that it stands for.
-  if (
-    answer instanceof SecretsError &&
-    answer.code === 'FIELD_NOT_FOUND' &&
-    isLinked(reference!, work.config)
-  )
-    return undefined
   if (answer === undefined || answer instanceof SecretsError) return answer
   const value = template
     ? shaped(fill(name, template, work), secret, reference!.source)
@@ -203,10 +200,6 @@ function readValue(secret: Pending, work: Work): Found | SecretsError | undefine
   const { version, fetchedAt, stale, source, error, expiresAt } = answer
   const lent = expiresAt === undefined ? {} : { expiresAt }
   return { value, meta: { ...metaOf(secret, source), version, fetchedAt, stale, error, ...lent } }
-}
-
-function isLinked(reference: Reference, { link }: ResolvedConfig): boolean {
-  return link !== undefined && documentKey(reference) === documentKey(link)
 }
 
 /** A text in the mode its secret is declared in; `source` says where it stands, for messages. */

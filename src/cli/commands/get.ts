@@ -1,3 +1,4 @@
+import type { ResolvedConfig } from '../../core/config/resolve.ts'
 import type { SecretMeta, Snapshot } from '../../core/snapshot.ts'
 import { command } from '../command.ts'
 import { mask, printable, result } from '../output.ts'
@@ -8,19 +9,31 @@ export default command({
   examples: [
     ['secrets get STRIPE_KEY', 'the first and last characters only'],
     ['secrets get db.username --reveal', 'the value itself, of a part of a JSON secret'],
+    ['secrets get DATABASE --field password', 'one field of the document that the name is read from'],
+    ['secrets get vault:myapp/db#password', 'a place that no name is read from'],
   ],
   args: {
-    name: { type: 'positional', required: true, description: 'A name, or a dot key of a JSON secret' },
+    name: {
+      type: 'positional',
+      required: true,
+      description: 'A name, a dot key of a JSON secret, or a reference',
+    },
+    field: { type: 'string', description: 'This field of its document', valueHint: 'field' },
     reveal: { type: 'boolean', description: 'Print the value itself and nothing else' },
   },
   async run({ flags }) {
-    const { name, reveal, json } = flags
+    const { field, reveal, json } = flags
     const { loadSome, withSecrets } = await import('../context.ts')
+    const { loadReference } = await import('../../core/some.ts')
     const { formatAge } = await import('../../core/duration.ts')
     await withSecrets(flags, async ({ config }) => {
-      const snapshot = await loadSome(config, [name])
-      const text = snapshot.get(name)!.reveal()
-      const meta = metaOf(snapshot, name)
+      const name = field === undefined ? flags.name : `${flags.name}.${field}`
+      const place = await placeOf(config, flags.name, field)
+      const snapshot =
+        place === undefined ? await loadSome(config, [name]) : await loadReference(config, place)
+      const found = place === undefined ? name : 'value'
+      const text = snapshot.get(found)!.reveal()
+      const meta = metaOf(snapshot, found)
       const { source, provider, reference, version, fetchedAt, stale } = meta
       if (reveal && !json) {
         // As it is, for `$(…)` and files; a terminal's own line gets an end.
@@ -43,6 +56,25 @@ export default command({
     })
   },
 })
+
+/**
+ * The reference that is meant, where no name says it: one that was typed, or a field of the document that a name is
+ * read from. A JSON secret has its fields as dot keys.
+ */
+async function placeOf(
+  config: ResolvedConfig,
+  word: string,
+  field: string | undefined,
+): Promise<string | undefined> {
+  const { canonicalReference } = await import('../../core/reference.ts')
+  const { referenceTo } = await import('../target.ts')
+  const declared = config.secrets.get(word)
+  const isText = declared?.reference !== undefined && declared.mode === 'plaintext'
+  if (!word.includes(':') && (field === undefined || !isText)) return undefined
+  const reference = declared?.reference ?? referenceTo(config, word).reference
+  const fields = [reference.field, field].filter((each) => each !== undefined)
+  return canonicalReference({ ...reference, field: fields.length > 0 ? fields.join('.') : undefined })
+}
 
 /** Of a dot key: its document's. */
 function metaOf(snapshot: Snapshot, name: string): SecretMeta {

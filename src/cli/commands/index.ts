@@ -8,6 +8,7 @@ export const commands: CommandTable = {
     load: () => import('./init.ts'),
   },
   set: { description: 'Store a value', load: () => import('./set.ts') },
+  patch: { description: 'Change one field of a document', load: () => import('./patch.ts') },
   get: { description: 'Show one secret, masked', load: () => import('./get.ts') },
   list: { description: 'Show all names, never values', load: () => import('./list.ts') },
   unset: { description: 'Remove a stored value', load: () => import('./unset.ts') },
@@ -45,6 +46,7 @@ export const commands: CommandTable = {
   types: { description: 'Write the TypeScript declarations of the names', load: () => import('./types.ts') },
   cache: { description: 'Look at the cache, clear it, change its key', load: () => import('./cache.ts') },
   scan: { description: 'Search files for values that must not be there', load: () => import('./scan.ts') },
+  device: { description: 'The devices of a vault-env project', load: () => import('./device.ts') },
   serve: { description: 'Run a vault-env server', load: () => import('./serve.ts') },
   ...deviceCommands,
 }

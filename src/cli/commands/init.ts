@@ -12,11 +12,22 @@ export default command({
     ['secrets init', 'looks around, asks, and writes'],
     ['secrets init --yes', 'takes what it finds, and asks nothing'],
     ['secrets init --provider vault,local', 'these and no others'],
+    ['secrets init --vault-env --url http://127.0.0.1:8787', 'makes a project on a vault-env server too'],
   ],
   args: {
     provider: {
       type: 'string',
-      description: 'local, dotenv, vault or aws; several with commas',
+      description: 'local, dotenv, vault, aws or vaultEnv; several with commas',
+      valueHint: 'name',
+    },
+    'vault-env': {
+      type: 'boolean',
+      description: 'Make a project on a vault-env server first, and put its key into .env',
+    },
+    url: { type: 'string', description: 'With --vault-env: the server; else VAULT_URL', valueHint: 'url' },
+    name: {
+      type: 'string',
+      description: 'With --vault-env: the name of the project (default: of the folder)',
       valueHint: 'name',
     },
     yes: { type: 'boolean', alias: 'y', description: 'Ask nothing' },
@@ -31,8 +42,13 @@ export default command({
     const found = findConfig(rootOf(flags))
     const existing = found.files.find(({ kind }) => kind === 'workspace')?.file
     const { root } = found
+    const asked = chosenProviders(
+      [...list('provider'), ...(flags['vault-env'] ? ['vaultEnv'] : [])],
+      PROVIDERS,
+    )
+    // First: without a project on the server there is nothing to configure.
+    const made = flags['vault-env'] ? await makeVaultEnvProject(root, flags) : undefined
     const project = lookAt(root)
-    const asked = chosenProviders(list('provider'), PROVIDERS)
 
     const keep = existing !== undefined && !flags.force
     const chosen = keep ? [] : (asked ?? (await choose(project, flags.yes === true)))
@@ -40,27 +56,29 @@ export default command({
     const file = keep
       ? existing
       : (reusable ?? join(root, `secrets.config.${project.typescript ? 'ts' : 'mjs'}`))
-    if (!keep) await writeAtomic(file, configText(project, chosen), { mode: 0o644 })
-    const ignored = await ignoreSecrets(root)
+    if (!keep) await writeAtomic(file, configText(project, chosen, flags.url), { mode: 0o644 })
+    const ignored = await ignoreLines(root, ['.secrets/', ...(flags['vault-env'] ? ['.env'] : [])])
 
     const shown = chosen.includes('dotenv') ? publicNames(project) : []
     const names = chosen.includes('dotenv') ? project.envNames : []
     const types = keep ? undefined : await writeTypesOf(project, root, file, names, shown)
-    const next = nextSteps(project, chosen)
+    const next = nextSteps(project, chosen, keep && made !== undefined)
     const data = {
       root,
       config: file,
       written: !keep,
-      ignored,
+      ignored: ignored.length > 0,
       types: types ?? null,
       providers: chosen,
       names,
       client: shown,
       stack: project.stack?.name ?? null,
+      ...(made && { project: { projectId: made.projectId, device: made.device } }),
       next,
     }
     result(flags.json === true, data, () =>
       [
+        ...(made?.lines ?? []),
         keep
           ? `${basename(file)} is there already, and stays as it is (--force writes it anew).`
           : `${colors.green('Wrote')} ${basename(file)} with ${chosen.join(', ')}.`,
@@ -72,7 +90,7 @@ export default command({
               `  In the client list, because ${project.stack?.name ?? 'Vite'} shows them to browsers already: ${shown.join(', ')}.`,
             ]
           : []),
-        ...(ignored ? [`${colors.green('Added')} .secrets/ to .gitignore.`] : []),
+        ...(ignored.length > 0 ? [`${colors.green('Added')} ${ignored.join(' and ')} to .gitignore.`] : []),
         ...(types ? [`${colors.green('Wrote')} ${types}: the types of the names.`] : []),
         ...seen(project, chosen),
         '',
@@ -128,16 +146,33 @@ async function writeTypesOf(
   return (await writeTypes(join(root, file), text)) ? file : undefined
 }
 
-/** @returns whether there was something to add */
-async function ignoreSecrets(root: string): Promise<boolean> {
+/** @returns the lines that had to be added */
+async function ignoreLines(root: string, wanted: readonly string[]): Promise<string[]> {
   const file = join(root, '.gitignore')
   const { readIfExists, writeAtomic } = await import('../../core/files.ts')
   const before = (await readIfExists(file))?.toString() ?? ''
-  const lines = before.split(/\r?\n/).map((line) => line.trim())
-  if (lines.some((line) => /^\/?\.secrets\/?$/.test(line))) return false
+  const bare = (line: string): string => line.trim().replace(/^\/|\/$/g, '')
+  const lines = before.split(/\r?\n/).map(bare)
+  const added = wanted.filter((line) => !lines.includes(bare(line)))
+  if (added.length === 0) return []
   const gap = before === '' || before.endsWith('\n') ? '' : '\n'
-  await writeAtomic(file, `${before}${gap}.secrets/\n`, { mode: 0o644 })
-  return true
+  await writeAtomic(file, `${before}${gap}${added.map((line) => `${line}\n`).join('')}`, { mode: 0o644 })
+  return added
+}
+
+/** A machine that has the project's key already makes no second one. */
+async function makeVaultEnvProject(
+  root: string,
+  flags: { readonly url: string | undefined; readonly name: string | undefined },
+): Promise<{ projectId: string | null; device: object | null; lines: string[] }> {
+  const { placeOf } = await import('../vault-env/target.ts')
+  const { describeProject, makeProject } = await import('../vault-env/make-project.ts')
+  const place = placeOf({ root, url: flags.url, file: undefined })
+  if (place.key !== undefined)
+    return { projectId: null, device: null, lines: ['VAULT_KEY is there already: no new project was made.'] }
+  const name = flags.name ?? basename(root)
+  const made = await makeProject(name, place)
+  return { ...made, lines: describeProject(name, made) }
 }
 
 function seen({ vault, aws }: Project, chosen: readonly ProviderChoice[]): string[] {
@@ -154,11 +189,15 @@ function seen({ vault, aws }: Project, chosen: readonly ProviderChoice[]): strin
 function nextSteps(
   { stack, installed, packageManager }: Project,
   chosen: readonly ProviderChoice[],
+  lacksVaultEnv: boolean,
 ): string[] {
   const install = { npm: 'npm install -D', pnpm: 'pnpm add -D', yarn: 'yarn add -D', bun: 'bun add -d' }
   return [
     ...(installed ? [] : [`${install[packageManager]} unplugin-secrets`]),
-    ...(chosen.includes('local') ? ['npx secrets set NAME'] : []),
+    ...(lacksVaultEnv
+      ? ["In the configuration: vaultEnv() under providers, and import: ['vaultEnv:*']"]
+      : []),
+    ...(chosen.includes('local') || chosen.includes('vaultEnv') ? ['npx secrets set NAME'] : []),
     stack
       ? `In ${stack.file}: import secrets from 'unplugin-secrets/${stack.entry}', then ${stack.line}`
       : 'npx secrets run -- PROGRAM (no bundler was found in package.json)',

@@ -43,6 +43,8 @@ export default command({
       await copyDocument(document, target, contextFor)
       const { path } = source.reference
       const removed = !keep && (await source.provider.remove({ path }, contextFor(source.reference.provider)))
+      const { audit } = await import('../../core/audit.ts')
+      await audit(config, { action: 'migrate', from: ends[0]!, to: ends[1]!, removed })
       result(json === true, { ...data, copied: true, removed, names: still }, () => {
         return `${ends[0]} is at ${ends[1]} now${removed ? '' : ', and still where it was'}.`
       })

@@ -20,12 +20,12 @@ export default command({
     const { file = '.env', env, yes, json } = flags
     const { rootOf, withSecrets } = await import('../context.ts')
     const { readEnvFile } = await import('../env-file.ts')
-    const { planPush } = await import('../push.ts')
+    const { applyPush, planPush } = await import('../push.ts')
     const { approve } = await import('../prompt.ts')
-    const { writeTo } = await import('../write.ts')
+    const { pushable } = await import('../../core/link-values.ts')
     const only = list('only')
     const given = await readEnvFile(resolve(rootOf(flags), file))
-    const values = new Map([...given].filter(([name]) => only.length === 0 || only.includes(name)))
+    const values = pushable([...given].filter(([name]) => only.length === 0 || only.includes(name)))
     await withSecrets(flags, async ({ config, contextFor }) => {
       const plan = await planPush(config, contextFor, values, env)
       const open = plan.filter(({ kind }) => kind !== 'same')
@@ -46,10 +46,7 @@ export default command({
       await approve(`Write ${count(open.length, 'value')}?`, yes)
       const written: string[] = []
       try {
-        for (const { name, value, target, expected, environment } of open) {
-          await writeTo(config, target, value, { environment, expected }, contextFor(target.name))
-          written.push(name)
-        }
+        await applyPush(config, contextFor, open, (names) => written.push(...names))
       } catch (error) {
         if (written.length > 0) warn(`Written before it failed: ${written.join(', ')}.`)
         throw error

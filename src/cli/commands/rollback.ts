@@ -22,6 +22,7 @@ export default command({
     const { withSecrets } = await import('../context.ts')
     const { placeOf } = await import('../place.ts')
     const { approve } = await import('../prompt.ts')
+    const { noteChange } = await import('../write.ts')
     await withSecrets(flags, async ({ config, contextFor }) => {
       const { reference, provider } = placeOf(config, name, 'rollback')
       const { path } = reference
@@ -41,6 +42,7 @@ export default command({
       await approve(`Make version ${version} of ${place} the current one?`, yes)
       // Its deadline begins now: a person may have thought about the answer.
       const written = await provider.rollback({ path, version }, contextFor(reference.provider))
+      await noteChange(config, 'rollback', { name: reference.provider, path, field: undefined })
       const now = written.version ?? null
       result(
         json === true,

@@ -1,6 +1,6 @@
 import { command } from '../command.ts'
-import { usageError } from '../errors.ts'
-import { note, result, warn } from '../output.ts'
+import { givenValue } from '../given-value.ts'
+import { result, warn } from '../output.ts'
 
 export default command({
   name: 'set',
@@ -9,9 +9,10 @@ export default command({
     ['secrets set STRIPE_KEY', 'asks for the value without showing it'],
     ['secrets set TLS_KEY < key.pem', 'reads it from a file, several lines too'],
     ['secrets set API_URL --env production', 'only for one environment'],
+    ['secrets set vault:myapp/db#url', 'a place that no name is read from'],
   ],
   args: {
-    name: { type: 'positional', required: true, description: 'The name of the secret' },
+    name: { type: 'positional', required: true, description: 'The name of the secret, or a reference' },
     value: { type: 'positional', required: false, description: 'Its value; better typed or piped in' },
   },
   async run({ flags }) {
@@ -23,7 +24,7 @@ export default command({
       const target = targetOf(config, name, 'write')
       const value = await givenValue(name, flags.value)
       const { path, field } = target
-      await writeTo(config, target, value, { environment: env }, contextFor(target.name))
+      await writeTo(config, target, value, { environment: env }, () => contextFor(target.name))
       if (target.remark) warn(target.remark)
       const data = { name, provider: target.name, path, field: field ?? null, environment: env ?? null }
       const where = env === undefined ? '' : ` for ${env}`
@@ -35,21 +36,3 @@ export default command({
     })
   },
 })
-
-async function givenValue(name: string, argument: string | undefined): Promise<string> {
-  if (argument !== undefined) {
-    warn('The value stands in the history of your shell now. Leave it out to be asked, or pipe it in.')
-    return argument
-  }
-  const { askSecret, canAsk } = await import('../prompt.ts')
-  if (canAsk()) return askSecret(`Value of ${name}`)
-  if (process.stdin.isTTY) note(`Reading the value of ${name} until Ctrl-D.`)
-  const chunks: Buffer[] = []
-  for await (const chunk of process.stdin) chunks.push(chunk as Buffer)
-  try {
-    const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(Buffer.concat(chunks))
-    return text.replace(/\r?\n$/, '')
-  } catch {
-    throw usageError('The value on the standard input is not UTF-8 text.', 'Encode bytes as base64 first.')
-  }
-}

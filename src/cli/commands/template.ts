@@ -1,4 +1,4 @@
-import type { JsonObject, Provider } from '../../core/types.ts'
+import type { JsonObject } from '../../core/types.ts'
 import { command } from '../command.ts'
 import { note, result } from '../output.ts'
 
@@ -20,7 +20,8 @@ export default command({
     const { SecretsError } = await import('../../core/errors.ts')
     const { documentKey } = await import('../../core/reference.ts')
     const { placeOf } = await import('../place.ts')
-    const { unsupported } = await import('../target.ts')
+    const { changeFields, writeExpecting } = await import('../../core/check-and-set.ts')
+    const { noteChange } = await import('../write.ts')
     const { fieldsOf } = await import('../../core/fields.ts')
     await withSecrets(flags, async ({ config, contextFor }) => {
       const { reference, provider } = placeOf(config, name, 'write')
@@ -33,8 +34,8 @@ export default command({
       )
       const given = list('fields')
       const fields = [...new Set(given.length > 0 ? given : declared)]
-      const context = contextFor(reference.provider)
-      const [document] = await provider.read([{ path, options: {} }], context)
+      const context = () => contextFor(reference.provider)
+      const [document] = await provider.read([{ path, options: {} }], context())
       if (document instanceof SecretsError) throw document
       const there = document && Object.keys(fieldsOf(document.value) ?? {})
       const missing = fields.filter((field) => !there?.includes(field.split('.')[0]!))
@@ -46,14 +47,12 @@ export default command({
       const shape = withPlaceholders(document ? missing : fields)
       if (document) {
         // What is there stays as it is.
-        const able: Pick<Provider, 'patch'> = provider
-        if (!able.patch)
-          throw unsupported(config, `${place} is there already, without ${missing.join(', ')}`, 'patch')
-        await able.patch({ path, set: shape, expected: document.version }, context)
+        await changeFields(provider, { path, set: shape, expected: document.version }, context)
       } else {
         const value = fields.length > 0 ? shape : placeholder(lastPart(path))
-        await provider.write({ path, value, expected: null }, context)
+        await writeExpecting(provider, { path, value, expected: null }, context)
       }
+      await noteChange(config, 'write', { name: reference.provider, path, field: undefined })
       result(json === true, { ...data, created: true }, () => {
         const what = fields.length > 0 ? ` with ${data.fields.join(', ')}` : ''
         return `Created ${place}${what}.`

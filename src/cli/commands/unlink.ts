@@ -1,5 +1,7 @@
 import { relative } from 'node:path'
+import { SecretsError } from '../../core/errors.ts'
 import { command } from '../command.ts'
+import { notFoundError } from '../errors.ts'
 import { count, note, result } from '../output.ts'
 
 export default command({
@@ -22,7 +24,12 @@ export default command({
     const { unlinkEnvironment } = await import('../../core/links.ts')
     const { approve } = await import('../prompt.ts')
     const options = optionsOf(flags)
-    const plan = await unlinkEnvironment(options, { environment, keep, dryRun: true })
+    const plan = await unlinkEnvironment(options, { environment, keep, dryRun: true }).catch((error) => {
+      // What the command line names is not there, which has an exit code of its own.
+      if (error instanceof SecretsError && error.code === 'NOT_FOUND')
+        throw notFoundError(error.message, error.hint)
+      throw error
+    })
     const shown = (files: readonly string[]): string[] => files.map((file) => relative(process.cwd(), file))
     const found = [
       ...(plan.cached > 0 ? [`${count(plan.cached, 'cached value')}`] : []),

@@ -10,7 +10,7 @@ export default command({
     ['secrets unset API_URL --env production --yes', 'takes back what only production has'],
   ],
   args: {
-    name: { type: 'positional', required: true, description: 'The name of the secret' },
+    name: { type: 'positional', required: true, description: 'The name of the secret, or a reference' },
     yes: { type: 'boolean', alias: 'y', description: 'Do not ask' },
   },
   async run({ flags }) {
@@ -25,7 +25,7 @@ export default command({
       if (!yes && canAsk() && !(await confirm(`Remove ${name} from ${where}?`)))
         throw new CliError('CANCELLED', EXIT.mend, 'Nothing was removed.')
       const { path, field } = target
-      const removed = await removeFrom(config, target, { environment: env }, contextFor(target.name))
+      const removed = await removeFrom(config, target, { environment: env }, () => contextFor(target.name))
       if (!removed) throw notFoundError(`${name} is not set in ${where}.`, 'What there is: secrets list.')
       if (target.remark) warn(target.remark)
       const data = { name, provider: target.name, path, field: field ?? null, environment: env ?? null }

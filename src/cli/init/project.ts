@@ -3,6 +3,7 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { parse } from 'dotenv'
 import { reasonOf, SecretsError } from '../../core/errors.ts'
+import { KEY_NAMES } from '../../core/link-values.ts'
 import { detectStack, type Stack } from './stack.ts'
 
 /** What can be seen of a project and of the machine without asking anybody. Never a value. */
@@ -59,7 +60,9 @@ export function lookAt(root: string): Project {
 /** The keys of a .env file; what they hold is forgotten at once. */
 function namesIn(file: string): string[] {
   try {
-    return Object.keys(parse(readFileSync(file))).filter((name) => NAME.test(name) && !BUNDLERS_OWN.has(name))
+    return Object.keys(parse(readFileSync(file))).filter(
+      (name) => NAME.test(name) && !BUNDLERS_OWN.has(name) && !KEY_NAMES.has(name),
+    )
   } catch (error) {
     throw new SecretsError('FILE_UNREADABLE', `Cannot read ${file}: ${reasonOf(error)}.`)
   }

@@ -1,6 +1,6 @@
 import type { Project } from './project.ts'
 
-export const PROVIDERS = ['local', 'dotenv', 'vault', 'aws'] as const
+export const PROVIDERS = ['local', 'dotenv', 'vault', 'aws', 'vaultEnv'] as const
 export type ProviderChoice = (typeof PROVIDERS)[number]
 
 /** What goes without saying: the files that are there, else the local vault. */
@@ -17,8 +17,8 @@ export function publicNames({ stack, envNames }: Project): string[] {
 const text = (value: string): string => `'${value.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`
 const key = (name: string): string => (/^[A-Za-z_$][\w$]*$/.test(name) ? name : text(name))
 
-/** The text of `secrets.config.*`. */
-export function configText(project: Project, chosen: readonly ProviderChoice[]): string {
+/** The text of `secrets.config.*`. @param url of the vault-env server, where it is not the usual one */
+export function configText(project: Project, chosen: readonly ProviderChoice[], url?: string): string {
   const names = chosen.includes('dotenv') ? project.envNames : []
   const client = chosen.includes('dotenv') ? publicNames(project) : []
   const secrets = [
@@ -35,11 +35,9 @@ export function configText(project: Project, chosen: readonly ProviderChoice[]):
     '',
     'export default defineConfig({',
     '  providers: {',
-    ...chosen.map((choice) => `    ${choice}: ${providerText(choice, project)},`),
+    ...chosen.map((choice) => `    ${choice}: ${providerText(choice, project, url)},`),
     '  },',
-    ...(chosen.includes('local')
-      ? ['  // Everything that `secrets set NAME` stores.', `  import: ['local:*'],`]
-      : []),
+    ...importLines(chosen),
     ...(secrets.length === 0 ? ['  secrets: {},'] : ['  secrets: {', ...secrets, '  },']),
     '  // The only names that a browser may see.',
     `  client: [${client.map(text).join(', ')}],`,
@@ -49,7 +47,17 @@ export function configText(project: Project, chosen: readonly ProviderChoice[]):
   return lines.join('\n')
 }
 
-function providerText(choice: ProviderChoice, { aws }: Project): string {
+function importLines(chosen: readonly ProviderChoice[]): string[] {
+  const whole = (['local', 'vaultEnv'] as const).filter((choice) => chosen.includes(choice))
+  if (whole.length === 0) return []
+  const comment = chosen.includes('local')
+    ? '  // Everything that `secrets set NAME` stores.'
+    : '  // Everything that the environment has on the server.'
+  return [comment, `  import: [${whole.map((choice) => `'${choice}:*'`).join(', ')}],`]
+}
+
+function providerText(choice: ProviderChoice, { aws }: Project, url: string | undefined): string {
+  if (choice === 'vaultEnv') return url === undefined ? 'vaultEnv()' : `vaultEnv({ url: ${text(url)} })`
   if (choice === 'vault') return `vault({ mount: 'secret' })`
   if (choice !== 'aws') return `${choice}()`
   const auth = aws?.profile ? `{ method: 'profile', profile: ${text(aws.profile)} }` : `{ method: 'default' }`

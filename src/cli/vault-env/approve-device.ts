@@ -1,3 +1,3 @@
 import { changeDeviceCommand } from './change-device.ts'
 
-export default changeDeviceCommand('approve', 'approved', 'Let a device that waits read and push')
+export default changeDeviceCommand('approve', 'Let a device that waits read and push')

@@ -1,15 +1,10 @@
-import { changeDevice } from '../../providers/vault-env/admin.ts'
 import { type Command, command, PROGRAM } from '../command.ts'
 import { usageError } from '../errors.ts'
-import { result } from '../output.ts'
-import { clientOf, TARGET } from './target.ts'
+import { changeOneDevice } from './device-actions.ts'
+import { TARGET } from './target.ts'
 
-/** `approve-device` and `revoke-device`. @param done what the device is afterwards */
-export function changeDeviceCommand(
-  action: 'approve' | 'revoke',
-  done: 'approved' | 'revoked',
-  description: string,
-): Command {
+/** `approve-device` and `revoke-device`. */
+export function changeDeviceCommand(action: 'approve' | 'revoke', description: string): Command {
   const name = `${action}-device`
   return command({
     name,
@@ -22,8 +17,7 @@ export function changeDeviceCommand(
     async run({ flags }) {
       const { id } = flags
       if (!id) throw usageError(`${name} needs --id ID.`, `The ids: ${PROGRAM} list-devices`)
-      await changeDevice(action, id, clientOf(flags))
-      result(flags.json === true, { id, status: done }, () => `Device ${done}: ${id}`)
+      await changeOneDevice(flags, action, id)
     },
   })
 }

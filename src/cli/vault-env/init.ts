@@ -1,11 +1,9 @@
 import { basename, resolve } from 'node:path'
-import { parseVaultKey } from '../../core/crypto/vault-env.ts'
 import { SecretsError } from '../../core/errors.ts'
-import { readIfExists, writeAtomic } from '../../core/files.ts'
-import { createProject, registerDevice } from '../../providers/vault-env/admin.ts'
 import { command, PROGRAM } from '../command.ts'
 import { result } from '../output.ts'
-import { calling, deviceName, placeOf, TARGET } from './target.ts'
+import { describeProject, makeProject } from './make-project.ts'
+import { placeOf, TARGET } from './target.ts'
 
 export default command({
   name: 'init',
@@ -29,28 +27,9 @@ export default command({
         hint: 'Take it out of the environment or of .env first; without it what it encrypted cannot be read.',
       })
     const name = flags.name ?? basename(resolve(flags.root ?? '.'))
-    let key = ''
-    await createProject(name, { url: place.url, ...calling() }, async (made) => {
-      key = made
-      await appendKey(place.file, made)
-    })
-    const client = { url: place.url, key: parseVaultKey(key)!, ...calling() }
-    const device = await registerDevice(deviceName(undefined), client)
-    const { projectId } = client.key
-    result(flags.json === true, { projectId, file: place.file, device }, () =>
-      [
-        `Made the project ${name} (${projectId}).`,
-        `VAULT_KEY stands in ${place.file}. Keep a copy: without it nothing can be decrypted.`,
-        `This device: ${device.status}.`,
-        `Next: ${PROGRAM} push`,
-      ].join('\n'),
+    const made = await makeProject(name, place)
+    result(flags.json === true, made, () =>
+      [...describeProject(name, made), `Next: ${PROGRAM} push`].join('\n'),
     )
   },
 })
-
-/** Keeps what is there, its mode too. @throws SecretsError `FILE_UNREADABLE` */
-async function appendKey(file: string, key: string): Promise<void> {
-  const before = (await readIfExists(file))?.toString('utf8') ?? ''
-  const glue = before === '' || before.endsWith('\n') ? '' : '\n'
-  await writeAtomic(file, `${before}${glue}VAULT_KEY=${key}\n`)
-}

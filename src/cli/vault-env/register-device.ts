@@ -1,7 +1,6 @@
-import { registerDevice } from '../../providers/vault-env/admin.ts'
 import { command, PROGRAM } from '../command.ts'
-import { result } from '../output.ts'
-import { clientOf, deviceName, TARGET } from './target.ts'
+import { registerThisDevice } from './device-actions.ts'
+import { TARGET } from './target.ts'
 
 export default command({
   name: 'register-device',
@@ -11,12 +10,5 @@ export default command({
     ...TARGET,
     name: { type: 'string', description: 'How it is called (default: the host name)', valueHint: 'name' },
   },
-  async run({ flags }) {
-    const device = await registerDevice(deviceName(flags.name), clientOf(flags))
-    result(flags.json === true, device, () =>
-      device.status === 'pending'
-        ? `Device registered: pending\n  On an approved machine run: ${PROGRAM} approve-device --id ${device.id}`
-        : `Device registered: ${device.status}`,
-    )
-  },
+  run: ({ flags }) => registerThisDevice(flags, flags.name),
 })

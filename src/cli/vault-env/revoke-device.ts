@@ -2,6 +2,5 @@ import { changeDeviceCommand } from './change-device.ts'
 
 export default changeDeviceCommand(
   'revoke',
-  'revoked',
   "Take a device's right to read and push; it loses its cache at the next start",
 )

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { reasonOf, SecretsError } from '../errors.ts'
 import { lock, writeAtomic } from '../files.ts'
@@ -40,12 +41,16 @@ export function readLinks(root: string): Links {
   return new Map(entries)
 }
 
-/** Reads, changes and writes while no other process does. */
+/** Reads, changes and writes while no other process does; without links there is no file. */
 export async function changeLinks(root: string, change: (links: Map<string, string>) => void): Promise<void> {
   // The mark of the lock lies where git looks away.
   await lock(join(root, '.secrets', 'links'), async () => {
     const links = new Map(readLinks(root))
     change(links)
+    if (links.size === 0) {
+      await rm(linksFile(root), { force: true })
+      return
+    }
     const sorted = [...links].sort(([a], [b]) => (a < b ? -1 : 1))
     const content = { links: Object.fromEntries(sorted) }
     await writeAtomic(linksFile(root), `${JSON.stringify(content, undefined, 2)}\n`, { mode: 0o644 })

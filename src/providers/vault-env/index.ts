@@ -1,4 +1,6 @@
+import { join } from 'node:path'
 import { SecretsError } from '../../core/errors.ts'
+import { readIfExists } from '../../core/files.ts'
 import type { CheckResult, Duration, Provider, ProviderContext, ReadResult } from '../../core/types.ts'
 import { checkOptions } from '../options.ts'
 import type { VaultEnvProject } from './project.ts'
@@ -6,7 +8,7 @@ import type { VaultEnvProject } from './project.ts'
 export interface VaultEnvOptions {
   /** The server. Default `VAULT_URL`, else the hosted service's address. */
   url?: string
-  /** `vk_…`. Default `VAULT_KEY`; a configuration that is committed should not hold one. */
+  /** `vk_…`. Default `VAULT_KEY` of the process, else of `.env` beside the configuration; a configuration that is committed should not hold one. */
   key?: string
   /** Default `ttl` of its values, as in `cache.ttl`. */
   ttl?: Duration
@@ -28,10 +30,11 @@ export function serverUrl(given: string | undefined): string {
 export function vaultEnv(options: VaultEnvOptions = {}): Provider {
   checkOptions('vaultEnv', options, { url: 'text', key: 'text', ttl: 'duration' })
   const url = serverUrl(options.url)
-  const key = options.key ?? process.env.VAULT_KEY
+  const given = options.key ?? (process.env.VAULT_KEY || undefined)
   // Signing and decrypting are loaded with the first call.
   const project = async (context: ProviderContext): Promise<VaultEnvProject> => {
     const { openProject } = await import('./project.ts')
+    const key = given ?? (await keyIn(context.root))
     return openProject({ url, key, context })
   }
   return {
@@ -84,10 +87,13 @@ export function vaultEnv(options: VaultEnvOptions = {}): Provider {
           `Cannot write ${context.name}:${path}: it holds text, not bytes.`,
         )
       const text = typeof value === 'string' ? value : JSON.stringify(value)
-      const version = await (await project(context)).change(expected, (values) => ({
-        ...values,
-        [path]: text,
-      }))
+      // Versions are the environment's; that nothing is there yet is said of one name.
+      const isNew = expected === null
+      const version = await (await project(context)).change(isNew ? undefined : expected, (values) => {
+        if (isNew && Object.hasOwn(values, path))
+          throw new SecretsError('CONFLICT', `There is something at ${context.name}:${path} already.`)
+        return { ...values, [path]: text }
+      })
       return { version }
     },
 
@@ -134,4 +140,12 @@ export function vaultEnv(options: VaultEnvOptions = {}): Provider {
       }
     },
   }
+}
+
+/** Where `init` puts the key, and where the protocol's other clients look for it. */
+async function keyIn(root: string): Promise<string | undefined> {
+  const content = await readIfExists(join(root, '.env'))
+  if (!content) return undefined
+  const { parse } = (await import('dotenv')).default
+  return parse(content).VAULT_KEY
 }

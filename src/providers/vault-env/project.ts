@@ -32,7 +32,7 @@ export function openProject(options: OpenProjectOptions): VaultEnvProject {
   const { key: text } = options
   if (!text)
     throw new SecretsError('CREDENTIALS_MISSING', 'vaultEnv needs VAULT_KEY, and it is not set.', {
-      hint: 'Set VAULT_KEY=vk_… in the environment; a new project is made with: npx vault-env init',
+      hint: 'Set VAULT_KEY=vk_… in the environment or in .env; a new project is made with: npx secrets init --vault-env',
     })
   const key = parseVaultKey(text)
   if (!key)
