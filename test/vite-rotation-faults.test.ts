@@ -1,0 +1,189 @@
+import { randomBytes } from 'node:crypto'
+import { describe, expect, inject, it } from 'vitest'
+import { SecretsError } from '../src/core/errors.ts'
+import type { Json, Provider, SecretsConfig } from '../src/core/types.ts'
+import { vault } from '../src/providers/index.ts'
+import { Bao } from './support/bao.ts'
+import { ACCEPTING, COUNT, DevPage } from './support/dev-page.ts'
+
+const dev = new DevPage()
+const { secret, open, set, start, visit, shows, loads, overlay, overlayComes, overlayGoes, until } = dev
+
+describe('a configuration that is edited', () => {
+  const file = (client: readonly string[], secrets: Record<string, string>): string =>
+    JSON.stringify({ providers: { local: { type: 'local' } }, secrets, client })
+
+  it('adds, denies and takes away names without a restart, and tells a mistake until it is mended', async () => {
+    const [a, b] = [open(), open()]
+    await start(
+      {
+        'secrets.config.json': file(['A'], { A: 'local:A' }),
+        'src/main.ts': `${COUNT}document.querySelector('#out').textContent = [import.meta.env.A, import.meta.env.B].join()`,
+      },
+      { A: a, B: b },
+      undefined,
+    )
+    await visit()
+    await shows(`${a},`)
+    dev.project.write({ 'secrets.config.json': file(['A', 'B'], { A: 'local:A', B: 'local:B' }) })
+    await shows(`${a},${b}`)
+    // Denied now: the overlay has the chain, and goes when it is allowed again.
+    dev.project.write({ 'secrets.config.json': file(['A'], { A: 'local:A', B: 'local:B' }) })
+    await overlayComes()
+    expect(await overlay()).toContain('Client code reads B, which is a server secret.')
+    dev.project.write({ 'secrets.config.json': file(['A', 'B'], { A: 'local:A', B: 'local:B' }) })
+    await shows(`${a},${b}`)
+    expect(await overlay()).toBeNull()
+
+    const before = await loads()
+    dev.project.write({ 'secrets.config.json': file(['A', 'C'], { A: 'local:A', B: 'local:B' }) })
+    await overlayComes()
+    expect(await overlay()).toContain('client names C, which is no declared secret.')
+    dev.project.write({ 'secrets.config.json': file(['A', 'B'], { A: 'local:A', B: 'local:B' }) })
+    await overlayGoes()
+    expect(await loads()).toBe(before)
+
+    dev.project.write({ 'secrets.config.json': file(['A'], { A: 'local:A' }) })
+    await shows(`${a},`)
+    // The watch is on the configuration of now.
+    const next = open()
+    await set('A', next)
+    await shows(`${next},`)
+  })
+})
+
+describe('what fails', () => {
+  /** A place whose answers the test decides. */
+  class Place {
+    value: Json = ''
+    version = 0
+    down = false
+    put(value: Json): void {
+      this.value = value
+      this.version++
+    }
+    get provider(): Provider {
+      const answer = <T>(work: T): T => {
+        if (this.down) throw new SecretsError('UNREACHABLE', 'Cannot reach the place.')
+        return work
+      }
+      return {
+        type: 'place',
+        location: 'test',
+        read: async (requests) =>
+          requests.map(() => answer({ value: this.value as string, version: String(this.version) })),
+        versions: async (requests) => requests.map(() => answer(String(this.version))),
+      }
+    }
+  }
+  const placeConfig = (place: Place, more: SecretsConfig = {}): SecretsConfig => ({
+    providers: { place: place.provider },
+    secrets: { A: 'place:a' },
+    client: ['A'],
+    cache: false,
+    timeout: 300,
+    watch: { interval: '100ms' },
+    ...more,
+  })
+  const main = {
+    'src/main.ts': ACCEPTING,
+  }
+
+  it('starts without its provider, says why in overlay and terminal, and heals when it is back', async () => {
+    const place = new Place()
+    place.put(open())
+    place.down = true
+    await start(main, {}, placeConfig(place))
+    await visit()
+    await overlayComes()
+    expect(await overlay()).toContain('Cannot reach the place.')
+    expect(dev.project.output.join('\n')).toContain('Cannot reach the place.')
+    place.down = false
+    await shows(String(place.value))
+    expect(await overlay()).toBeNull()
+  })
+
+  it('keeps the values when the provider goes away later, with one warning, and takes the next one', async () => {
+    const place = new Place()
+    place.put(open())
+    await start(main, {}, placeConfig(place))
+    await visit()
+    await shows(String(place.value))
+    place.down = true
+    await until(() => expect(dev.project.output.join('\n')).toContain('Cannot reach the place.'))
+    expect(await dev.page.textContent('#out')).toBe(place.value)
+    expect(await overlay()).toBeNull()
+    place.put(open())
+    place.down = false
+    await shows(String(place.value))
+    expect(await loads()).toBe(1)
+    expect(dev.project.output.filter((line) => line.includes('Cannot reach the place.'))).toHaveLength(1)
+  })
+
+  it('shows a value that fails its schema until there is a good one, without a reload', async () => {
+    const place = new Place()
+    place.put(open())
+    const schema = {
+      '~standard': {
+        version: 1 as const,
+        vendor: 'test',
+        validate: (value: unknown) =>
+          /^client_/.test(String(value)) ? { value } : { issues: [{ message: 'must begin with client_' }] },
+      },
+    }
+    await start(main, {}, placeConfig(place, { secrets: { A: { from: 'place:a', schema } } }))
+    await visit()
+    const first = String(place.value)
+    await shows(first)
+    place.put(secret())
+    await overlayComes()
+    expect(await overlay()).toContain('A does not fit its schema')
+    expect(await dev.page.textContent('#out')).toBe(first)
+    place.put(open())
+    await shows(String(place.value))
+    await overlayGoes()
+    expect(await loads()).toBe(1)
+  })
+})
+
+describe('OpenBao', () => {
+  it('is followed to the page: a new version, a deletion, and what comes after it', async () => {
+    const { bao: place } = inject('servers')
+    const bao = new Bao(place)
+    const mount = `rotation-${randomBytes(4).toString('hex')}`
+    await bao.mount(mount, 2)
+    const write = (value: string): Promise<unknown> => bao.write2(mount, 'web', { key: value })
+    const [first, second, third] = [open(), open(), open()]
+    await write(first)
+    await start(
+      {
+        'src/main.ts': ACCEPTING,
+      },
+      {},
+      {
+        providers: { vault: vault({ url: place.url, mount, auth: { method: 'token', token: place.token } }) },
+        secrets: { A: 'vault:web#key' },
+        client: ['A'],
+        watch: { interval: '200ms' },
+      },
+    )
+    await visit()
+    await shows(first)
+    await write(second)
+    await shows(second)
+    await bao.call('DELETE', `${mount}/data/web`)
+    await overlayComes()
+    expect(await overlay()).toContain('vault:web')
+    // A page that is opened now is told as well, and works with the last value.
+    const other = await dev.browser.newPage()
+    await other.goto(dev.server.resolvedUrls!.local[0]!)
+    await other.waitForSelector('vite-error-overlay')
+    expect(await other.textContent('#out')).toBe(second)
+    await other.close()
+    await write(third)
+    await shows(third)
+    await overlayGoes()
+    expect(await loads()).toBe(1)
+    expect(dev.project.output.join('\n')).not.toContain(place.token)
+  })
+})
