@@ -49,34 +49,66 @@ describe('a client secret', () => {
     ])
   })
 
-  it('is updated in a Vue component, whose state is kept, script and template', async () => {
-    const [first, second, other, next] = [open(), open(), open(), open()]
+  it('is updated in a Vue component, whose state is kept unless its setup has taken the value', async () => {
+    const [first, second, third, other, next] = [open(), open(), open(), open(), open()]
     await start(
       {
         'src/main.ts': `${COUNT}import { createApp } from 'vue'
-          import Counter from './Counter.vue'
-          createApp(Counter).mount('#root')`,
-        'src/Counter.vue': `<script setup>
+          import Page from './Page.vue'
+          createApp(Page).mount('#root')`,
+        'src/Page.vue': `<script setup lang="ts">
+            import Counter from './Counter.vue'
+            import Taken from './Taken.vue'
+            import Derived from './Derived.vue'
+          </script>
+          <template><Counter /><Taken /><Derived /></template>`,
+        'src/Counter.vue': `<script setup lang="ts">
+            import { ref } from 'vue'
+            import { MAPS_KEY } from 'virtual:secrets/client'
+            const count = ref<number>(0)
+          </script>
+          <template><button id="counter" @click="count++">{{ MAPS_KEY }} {{ count }}</button></template>`,
+        'src/Taken.vue': `<script setup>
             import { ref } from 'vue'
             import { MAPS_KEY } from 'virtual:secrets/client'
             const count = ref(0)
             const other = import.meta.env.OTHER
           </script>
-          <template><button @click="count++">{{ MAPS_KEY }} {{ other }} {{ count }}</button></template>`,
+          <template><button id="taken" @click="count++">{{ MAPS_KEY }} {{ other }} {{ count }}</button></template>`,
+        'src/derived.ts': `import { MAPS_KEY } from 'virtual:secrets/client'
+          export const derived = 'of ' + MAPS_KEY`,
+        'src/Derived.vue': `<script setup>
+            import { MAPS_KEY } from 'virtual:secrets/client'
+            import { derived } from './derived.ts'
+          </script>
+          <template><p id="derived">{{ MAPS_KEY }} {{ derived }}</p></template>`,
       },
       { MAPS_KEY: first, OTHER: other },
       fromLocal(['MAPS_KEY', 'OTHER'], { client: ['MAPS_KEY', 'OTHER'] }),
       { plugins: [vue()] },
     )
     await visit()
-    await shows(`${first} ${other} 0`, 'button')
-    for (let click = 0; click < 3; click++) await dev.page.click('button')
-    await shows(`${first} ${other} 3`, 'button')
+    await shows(`${first} 0`, '#counter')
+    for (let click = 0; click < 3; click++) await dev.page.click('#counter')
+    for (let click = 0; click < 2; click++) await dev.page.click('#taken')
+    await shows(`${first} 3`, '#counter')
+    await shows(`${first} ${other} 2`, '#taken')
+    await shows(`${first} of ${first}`, '#derived')
     const before = await loads()
-    await set('MAPS_KEY', second)
-    await shows(`${second} ${other} 3`, 'button')
+    for (const value of [second, third]) {
+      await set('MAPS_KEY', value)
+      await shows(`${value} 3`, '#counter')
+      await shows(`${value} ${other} 2`, '#taken')
+      await shows(`${value} of ${value}`, '#derived')
+    }
     await set('OTHER', next)
-    await shows(`${second} ${next} 3`, 'button')
+    await shows(`${third} ${next} 0`, '#taken')
+    await shows(`${third} 3`, '#counter')
+    // An edit of the component itself is Vue's own affair.
+    const counter = readFileSync(join(dev.project.root, 'src/Counter.vue'), 'utf8')
+    await dev.edits({ 'src/Counter.vue': counter.replace('ref<number>(0)', 'ref<number>(7)') }, () =>
+      shows(`${third} 7`, '#counter'),
+    )
     expect(await loads()).toBe(before)
   })
 

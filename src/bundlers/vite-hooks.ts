@@ -87,6 +87,8 @@ export function viteHooks(session: Session): Plugin {
       keepFilter(resolved.plugins, graph)
       ;(resolved.plugins as Plugin[]).push(pagesPlugin(session))
       if (isPreview) return
+      if (resolved.command === 'serve' && resolved.plugins.some(({ name }) => name === 'vite:vue'))
+        (resolved.plugins as Plugin[]).push((await import('./vite-vue.ts')).vuePlugin(session))
       const prefixes = [resolved.envPrefix ?? 'VITE_'].flat()
       const { logger } = resolved
       place = {

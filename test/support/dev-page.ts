@@ -22,7 +22,7 @@ export const ACCEPTING = `${COUNT}import { A } from 'virtual:secrets/client'
   import.meta.hot.accept('virtual:secrets/client', (module) => show(module.A))`
 
 /** For a machine that does other things meanwhile. ms */
-const LONG = 45_000
+const LONG = 40_000
 /** Frameworks that pages of the tests import. */
 const PACKAGES = ['react', 'react-dom', 'vue']
 
@@ -37,6 +37,8 @@ export class DevPage {
   page!: Page
   /** How often Vite is to restart in this case. */
   mayRestart = 0
+  /** What went wrong in the page. */
+  readonly errors: string[] = []
   /** Frames of the websocket. */
   readonly frames: string[] = []
   /** Everything that reached the browser. */
@@ -101,6 +103,8 @@ export class DevPage {
         this.seen.push(String(payload))
       })
     })
+    this.errors.length = 0
+    this.page.on('pageerror', ({ message }) => void this.errors.push(message))
     this.page.on('response', (response) => {
       void response.text().then(
         (text) => this.seen.push(text),
@@ -124,11 +128,12 @@ export class DevPage {
   }
 
   readonly shows = async (text: string, selector = '#out', page = this.page): Promise<void> => {
-    await page.waitForFunction(
-      `document.querySelector(${JSON.stringify(selector)})?.textContent === ${JSON.stringify(text)}`,
-      undefined,
-      { timeout: LONG },
-    )
+    const shown = `document.querySelector(${JSON.stringify(selector)})?.textContent`
+    try {
+      await page.waitForFunction(`${shown} === ${JSON.stringify(text)}`, undefined, { timeout: LONG })
+    } catch {
+      expect([await page.evaluate(shown), ...this.errors]).toEqual([text])
+    }
   }
 
   /** An edit in the moment in which Vite's watcher takes its first look is one that it never hears of: so again. */
