@@ -27,17 +27,20 @@ interface DevServer {
   stop(): Promise<void>
   readonly server?: unknown
 }
-type Make = (options: object, compiler: object) => DevServer
+interface Compiler {
+  close(done: () => void): void
+}
+type Make = (options: object, compiler: Compiler) => DevServer
 
 const bundlers = {
   webpack: {
-    compile: webpack as unknown as (config: object) => object,
+    compile: webpack as unknown as (config: object) => Compiler,
     serve: ((options, compiler) => new WebpackDevServer(options, compiler as never)) as Make,
     overlay: '#webpack-dev-server-client-overlay',
     cache: (folder: string): object => ({ type: 'filesystem', cacheDirectory: folder }),
   },
   rspack: {
-    compile: rspack as unknown as (config: object) => object,
+    compile: rspack as unknown as (config: object) => Compiler,
     serve: ((options, compiler) =>
       new RspackDevServer(options, compiler as never) as unknown as DevServer) as Make,
     overlay: '#rspack-dev-server-client-overlay',
@@ -51,6 +54,7 @@ const bundlers = {
 let browser: Browser
 let project: Project
 let server: DevServer | undefined
+let compiler: Compiler | undefined
 let page: Page
 
 /** A place whose values the test decides. */
@@ -73,6 +77,13 @@ const secret = (): string => {
   return value
 }
 
+/** The server does not end its compiler, which writes its cache only then. */
+const close = async (): Promise<void> => {
+  await server?.stop()
+  await new Promise<void>((done) => (compiler ? compiler.close(() => done()) : done()))
+  server = compiler = undefined
+}
+
 beforeAll(async () => {
   browser = await launchBrowser(inject('servers').chromium)
 })
@@ -83,8 +94,7 @@ beforeEach(async () => {
 })
 afterEach(async () => {
   await page.close()
-  await server?.stop()
-  server = undefined
+  await close()
   expect(canaryFiles(project.root, serverValues)).toEqual([])
   expect(canariesIn(project.output.join('\n'), [...serverValues, ...Object.values(values)])).toEqual([])
   project.remove()
@@ -107,7 +117,7 @@ describe.each(['webpack', 'rspack'] as const)('the dev server of %s', (name) => 
       cache: false,
       watch: { interval: '100ms' },
     })
-    const compiler = compile({
+    compiler = compile({
       context: project.root,
       mode: 'development',
       target: 'web',
@@ -154,7 +164,7 @@ describe.each(['webpack', 'rspack'] as const)('the dev server of %s', (name) => 
     put({ c: canary('env') })
     await shows()
     expect(await loads()).toBe(1)
-    await server!.stop()
+    await close()
     expect(existsSync(join(project.root, 'cache'))).toBe(true)
     put({ a: canary('later') })
     await open()
