@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { loadEnvironmentKey } from '../core/crypto/keys.ts'
 import { SecretsError, throwProblems } from '../core/errors.ts'
 import { generateTypes } from '../core/expose/dts.ts'
-import { createExposure, type Exposure, serverValues, textsOf } from '../core/expose/exposure.ts'
+import { createExposure, type Exposure, textsOf } from '../core/expose/exposure.ts'
 import type { Sealer } from '../core/expose/sealer.ts'
 import { type Serve, serveFor } from '../core/expose/serve.ts'
 import { defaultTypesFile, writeTypes } from '../core/expose/types-file.ts'
@@ -17,6 +17,7 @@ import { codeValue, Snapshot } from '../core/snapshot.ts'
 import type { Consumer } from '../core/types.ts'
 import type { Watch, WatchOptions } from '../core/watch.ts'
 import { provide } from '../runtime/store.ts'
+import { RetiredValues } from './retired-values.ts'
 import { changeLine, startLine } from './session-lines.ts'
 
 /** What the bundler tells before anything is resolved. */
@@ -47,6 +48,7 @@ export class Session {
   #scanner: Promise<Scanner> | undefined
   #snapshot: Snapshot | undefined
   #redactor: Redactor | undefined
+  readonly #retired = new RetiredValues()
   #logger: Logger | undefined
   #sealer: Sealer | undefined
   #names: ReadonlySet<string> = new Set()
@@ -184,6 +186,7 @@ export class Session {
   ): void {
     const exposure = createExposure(this.config, snapshot, prefixes)
     if (isWhole) this.#failure = undefined
+    if (this.#place?.dev && this.#snapshot) this.#retired.add(this.#snapshot, this.exposure)
     this.#snapshot = snapshot
     this.#exposure = exposure
     // A watching build comes here again, with other values.
@@ -259,7 +262,7 @@ export class Session {
   /** Loaded at the first output: a dev server needs no scanner. */
   scanner(): Promise<Scanner> {
     this.#scanner ??= import('../core/scan/index.ts').then(({ createScanner }) => {
-      const scanner = createScanner(serverValues(this.#snapshot!, this.exposure.policy))
+      const scanner = createScanner(this.#retired.with(this.#snapshot!, this.exposure))
       const blind = scanner.unscannable.map(({ name, reason }) => `${name} (${reason})`)
       if (blind.length > 0) this.#logger?.warn(`Not scanned for: ${blind.join(', ')}.`)
       return scanner
@@ -270,7 +273,8 @@ export class Session {
   /** A text about to be shown, without any value that may stand in the source it quotes. */
   redact(text: string): string {
     this.#redactor ??= createRedactor(
-      serverValues(this.#snapshot!, this.exposure.policy)
+      this.#retired
+        .with(this.#snapshot!, this.exposure)
         // Numbers and flags of JSON documents would blot out half of the code.
         .filter(({ text }) => text.length >= 8)
         .map(({ name, text }) => new Secret(name, text)),
