@@ -12,6 +12,7 @@ import { Graph } from './graph.ts'
 import { type OutputFile, scanFolderOf, scanOutputs } from './outputs.ts'
 import { graphHooks, type HookContext, keepFilter } from './rollup-hooks.ts'
 import { usesOf } from './rollup-usage.ts'
+import { changesFileOf } from './rotation-stamp.ts'
 import type { Session, SessionPlace } from './session.ts'
 import { recordUsage } from './usage.ts'
 import { pagesPlugin } from './vite-pages.ts'
@@ -65,6 +66,7 @@ export function viteHooks(session: Session): Plugin {
   const emitted = new WeakMap<object, string[]>()
 
   const graph = graphHooks(session, { root, map, consumerOf, edge })
+  let isFirst = true
 
   return {
     name: 'unplugin-secrets',
@@ -118,6 +120,17 @@ export function viteHooks(session: Session): Plugin {
       const shownIn = () => [...beside.values()].flat().map(({ names = [] }) => names)
       followChanges({ server, session, place: place!, shownIn })
     },
+
+    async buildStart(this: HookContext & Rollup.PluginContext) {
+      graph.buildStart.call(this)
+      if (config?.command !== 'build' || !config.build.watch) return
+      // What changes at a provider, in the local vault or in a `.env` file, in one that comes later too.
+      const stamp = await changesFileOf(session, true)
+      this.addWatchFile(stamp)
+      if (!isFirst) await attemptAsync(() => session.prepare(place!))
+      isFirst = false
+    },
+    closeWatcher: () => session.close(),
 
     transformIndexHtml: {
       order: 'pre',
