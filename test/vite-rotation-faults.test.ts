@@ -1,13 +1,18 @@
 import { randomBytes } from 'node:crypto'
+import { createServer } from 'vite'
 import { describe, expect, inject, it } from 'vitest'
 import { SecretsError } from '../src/core/errors.ts'
 import type { Json, Provider, SecretsConfig } from '../src/core/types.ts'
 import { vault } from '../src/providers/index.ts'
+import { buildEntries } from './bundlers/built.ts'
 import { Bao } from './support/bao.ts'
 import { ACCEPTING, COUNT, DevPage } from './support/dev-page.ts'
+import { fromLocal } from './support/project.ts'
 
 const dev = new DevPage()
-const { secret, open, set, start, visit, shows, loads, overlay, overlayComes, overlayGoes, until } = dev
+const { secret, open, set, start, visit, shows, edits, editsTo, loads } = dev
+const { overlay, overlayComes, overlayGoes, until } = dev
+const built = await buildEntries(['bundlers/vite', 'runtime/index'])
 
 describe('a configuration that is edited', () => {
   const file = (client: readonly string[], secrets: Record<string, string>): string =>
@@ -25,30 +30,124 @@ describe('a configuration that is edited', () => {
     )
     await visit()
     await shows(`${a},`)
-    dev.project.write({ 'secrets.config.json': file(['A', 'B'], { A: 'local:A', B: 'local:B' }) })
-    await shows(`${a},${b}`)
+    const configure = (client: readonly string[], secrets: Record<string, string>) => ({
+      'secrets.config.json': file(client, secrets),
+    })
+    const both = { A: 'local:A', B: 'local:B' }
+    await editsTo(configure(['A', 'B'], both), `${a},${b}`)
     // Denied now: the overlay has the chain, and goes when it is allowed again.
-    dev.project.write({ 'secrets.config.json': file(['A'], { A: 'local:A', B: 'local:B' }) })
-    await overlayComes()
+    await edits(configure(['A'], both), overlayComes)
     expect(await overlay()).toContain('Client code reads B, which is a server secret.')
-    dev.project.write({ 'secrets.config.json': file(['A', 'B'], { A: 'local:A', B: 'local:B' }) })
-    await shows(`${a},${b}`)
+    await editsTo(configure(['A', 'B'], both), `${a},${b}`)
     expect(await overlay()).toBeNull()
 
     const before = await loads()
-    dev.project.write({ 'secrets.config.json': file(['A', 'C'], { A: 'local:A', B: 'local:B' }) })
-    await overlayComes()
+    await edits(configure(['A', 'C'], both), overlayComes)
     expect(await overlay()).toContain('client names C, which is no declared secret.')
-    dev.project.write({ 'secrets.config.json': file(['A', 'B'], { A: 'local:A', B: 'local:B' }) })
-    await overlayGoes()
+    await edits(configure(['A', 'B'], both), overlayGoes)
     expect(await loads()).toBe(before)
 
-    dev.project.write({ 'secrets.config.json': file(['A'], { A: 'local:A' }) })
-    await shows(`${a},`)
+    await editsTo(configure(['A'], { A: 'local:A' }), `${a},`)
     // The watch is on the configuration of now.
     const next = open()
     await set('A', next)
     await shows(`${next},`)
+  })
+})
+
+describe('a denied import', () => {
+  it('is told with name, chain, frame and fix in overlay and terminal, and goes when it is mended', async () => {
+    const [first, second] = [open(), open()]
+    const pay = `export const pay = () => 'paid'
+`
+    await start(
+      {
+        'src/main.ts': `${COUNT}import { A } from 'virtual:secrets/client'
+          import { pay } from './pay'
+          document.querySelector('#out').textContent = A + pay()`,
+        'src/pay.ts': pay,
+      },
+      { A: first, TOKEN: secret() },
+      fromLocal(['A', 'TOKEN'], { client: ['A'] }),
+    )
+    await visit()
+    await shows(`${first}paid`)
+    const denied = `import { TOKEN } from 'virtual:secrets/server'
+export const pay = () => TOKEN
+`
+    await edits({ 'src/pay.ts': denied }, overlayComes)
+    const terminal = (): string => dev.project.output.join('\n')
+    const whole = await dev.page.evaluate<string>(
+      `document.querySelector('vite-error-overlay').shadowRoot.textContent`,
+    )
+    for (const text of [whole, terminal()]) {
+      expect(text).toContain('virtual:secrets/server')
+      expect(text).toContain('src/pay.ts:1')
+      expect(text).toContain('imported by src/main.ts')
+      expect(text).toMatch(/1 +\| +import \{ TOKEN \} from .virtual:secrets\/server/)
+    }
+    await editsTo({ 'src/pay.ts': pay }, `${first}paid`)
+    await overlayGoes()
+    // And what was watched is watched on.
+    await set('A', second)
+    await shows(`${second}paid`)
+  })
+})
+
+describe('servers', () => {
+  it('several on one project: each page has the new value, and one that ends takes nothing away', async () => {
+    const [first, second, third] = [open(), open(), open()]
+    const config = fromLocal(['A'], { client: ['A'] })
+    await start({ 'src/main.ts': ACCEPTING }, { A: first }, config)
+    const others = [await dev.serve(config), await dev.serve(config)]
+    const pages = await Promise.all(others.map(() => dev.newPage()))
+    await visit()
+    await shows(first)
+    for (const [index, page] of pages.entries()) {
+      await page.goto(others[index]!.resolvedUrls!.local[0]!)
+      await shows(first, '#out', page)
+    }
+    await set('A', second)
+    for (const page of [dev.page, ...pages]) await shows(second, '#out', page)
+    await pages[0]!.close()
+    await others[0]!.close()
+    await set('A', third)
+    for (const page of [dev.page, pages[1]!]) await shows(third, '#out', page)
+    expect(dev.project.output.filter((line) => line.includes('A changed'))).toHaveLength(5)
+    await pages[1]!.close()
+    await others[1]!.close()
+  })
+
+  it('one that restarts for its configuration follows on, and the one before is heard of no more', async () => {
+    const [first, second] = [open(), open()]
+    const settings = (count: number): string => `import secrets from '${built.url('bundlers/vite')}'
+      export default {
+        define: { COUNT: ${count} },
+        plugins: [secrets({
+          providers: { local: { type: 'local' } }, secrets: { A: 'local:A' }, client: ['A'],
+        })],
+      }`
+    const main = `${COUNT}import { A } from 'virtual:secrets/client'
+      const show = (value) => { document.querySelector('#out').textContent = value + COUNT }
+      show(A)
+      import.meta.hot.accept('virtual:secrets/client', (module) => show(module.A))`
+    await dev.prepare({ 'src/main.ts': main, 'vite.config.mjs': settings(1) }, { A: first })
+    dev.server = await createServer({
+      root: dev.project.root,
+      customLogger: dev.project.logger,
+      server: { port: 0, host: '127.0.0.1' },
+    })
+    await dev.server.listen()
+    dev.page = await dev.newPage()
+    await visit()
+    await shows(`${first}1`)
+    // That it does, and that it has.
+    dev.mayRestart = 2
+    await editsTo({ 'vite.config.mjs': settings(2) }, `${first}2`)
+    await set('A', second)
+    await shows(`${second}2`)
+    expect(dev.project.output.filter((line) => line.includes('A changed'))).toHaveLength(1)
+    expect(await loads()).toBe(2)
   })
 })
 

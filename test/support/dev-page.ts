@@ -35,7 +35,7 @@ export class DevPage {
   project!: Project
   server!: ViteDevServer
   page!: Page
-  /** How often Vite is to restart in this case. */
+  /** How many lines about restarts Vite is to say in this case. */
   mayRestart = 0
   /** What went wrong in the page. */
   readonly errors: string[] = []
@@ -53,8 +53,9 @@ export class DevPage {
     afterEach(async () => {
       await this.page?.close()
       await this.server?.close()
-      expect(this.restarts()).toHaveLength(this.mayRestart)
+      const { mayRestart } = this
       this.mayRestart = 0
+      expect(this.restarts()).toHaveLength(mayRestart)
       const { output } = this.project
       expect(canariesIn([...this.seen, ...output].join('\n'), this.serverValues)).toEqual([])
       expect(canariesIn(output.join('\n'), this.clientValues)).toEqual([])
@@ -82,12 +83,19 @@ export class DevPage {
   readonly set = (name: string, value: string): Promise<unknown> =>
     local().write!({ path: name, value }, contextFor(this.project.root))
 
+  /** A project, a server with this configuration, and a page that is not opened yet. */
   readonly start = async (
     files: Record<string, string>,
     values: Record<string, string>,
     config: SecretsConfig | undefined,
     more: InlineConfig = {},
   ): Promise<void> => {
+    await this.prepare(files, values)
+    this.server = await this.serve(config, more)
+    this.page = await this.newPage()
+  }
+
+  readonly prepare = async (files: Record<string, string>, values: Record<string, string>): Promise<void> => {
     this.project = await makeProject({ 'index.html': PAGE, ...files }, values)
     mkdirSync(join(this.project.root, 'node_modules'))
     for (const name of PACKAGES)
@@ -95,22 +103,25 @@ export class DevPage {
         fileURLToPath(new URL(`../../node_modules/${name}`, import.meta.url)),
         join(this.project.root, 'node_modules', name),
       )
-    this.server = await this.serve(config, more)
-    this.page = await this.browser.newPage()
-    this.page.on('websocket', (socket) => {
+    this.errors.length = 0
+  }
+
+  readonly newPage = async (): Promise<Page> => {
+    const page = await this.browser.newPage()
+    page.on('websocket', (socket) => {
       socket.on('framereceived', ({ payload }) => {
         this.frames.push(String(payload))
         this.seen.push(String(payload))
       })
     })
-    this.errors.length = 0
-    this.page.on('pageerror', ({ message }) => void this.errors.push(message))
-    this.page.on('response', (response) => {
+    page.on('pageerror', ({ message }) => void this.errors.push(message))
+    page.on('response', (response) => {
       void response.text().then(
         (text) => this.seen.push(text),
         () => {},
       )
     })
+    return page
   }
 
   /** One more server on the project. */
@@ -173,8 +184,8 @@ export class DevPage {
   readonly overlayComes = (timeout = LONG): Promise<unknown> =>
     this.page.waitForSelector('vite-error-overlay', { timeout })
 
-  readonly overlayGoes = async (): Promise<void> => {
-    await this.page.waitForSelector('vite-error-overlay', { state: 'detached', timeout: LONG })
+  readonly overlayGoes = async (timeout = LONG): Promise<void> => {
+    await this.page.waitForSelector('vite-error-overlay', { state: 'detached', timeout })
   }
 
   readonly restarts = (): string[] => this.project.output.filter((line) => /restart/.test(line))

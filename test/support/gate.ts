@@ -1,4 +1,5 @@
-import { createServer, request as send } from 'node:http'
+import { createServer, request as sendHttp } from 'node:http'
+import { request as sendHttps } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 
 /** What stands between a provider and its real server: it counts, and can be torn down for a while. */
@@ -18,8 +19,10 @@ export class Gate {
       incoming.socket.destroy()
       return
     }
-    const { hostname, port } = this.#target
-    const onward = send({ hostname, port, method, path: url, headers }, (answer) => {
+    const { hostname, port, protocol } = this.#target
+    const send = protocol === 'https:' ? sendHttps : sendHttp
+    const ca = this.#ca
+    const onward = send({ hostname, port, method, path: url, headers, ca }, (answer) => {
       outgoing.writeHead(answer.statusCode!, answer.headers)
       answer.pipe(outgoing)
     })
@@ -28,9 +31,12 @@ export class Gate {
   })
   readonly #target: URL
 
-  /** @param target the server's address */
-  constructor(target: string) {
+  readonly #ca: string | undefined
+
+  /** @param target the server's address @param ca of its certificate */
+  constructor(target: string, ca?: string) {
     this.#target = new URL(target)
+    this.#ca = ca
     this.#server.on('connection', (socket) => {
       this.connections++
       this.#open.add(socket)
