@@ -216,7 +216,10 @@ describe('what fails', () => {
     place.down = false
     await shows(String(place.value))
     expect(await loads()).toBe(1)
-    expect(dev.project.output.filter((line) => line.includes('Cannot reach the place.'))).toHaveLength(1)
+    const lines = (part: string): string[] => dev.project.output.filter((line) => line.includes(part))
+    expect(lines('Cannot reach the place.')).toHaveLength(1)
+    expect(lines('values of before stay in use')).toHaveLength(1)
+    await until(() => expect(lines('The provider answers again.')).toHaveLength(1))
   })
 
   it('shows a value that fails its schema until there is a good one, without a reload', async () => {

@@ -48,8 +48,11 @@ export class RotationStamp {
         touch()
       },
       onError: (error) => session.tellProblem(error),
-      // A build that has failed meanwhile has nothing else to wait for.
-      onRecover: touch,
+      onRecover: () => {
+        session.tellProblem(undefined)
+        // A build that has failed meanwhile has nothing else to wait for.
+        touch()
+      },
     })
   }
 

@@ -18,7 +18,7 @@ import type { Consumer } from '../core/types.ts'
 import type { Watch, WatchOptions } from '../core/watch.ts'
 import { provide } from '../runtime/store.ts'
 import { RetiredValues } from './retired-values.ts'
-import { changeLine, startLine } from './session-lines.ts'
+import { changeLine, problemText, RECOVERED, startLine } from './session-lines.ts'
 
 /** What the bundler tells before anything is resolved. */
 export interface SessionPlace {
@@ -57,6 +57,7 @@ export class Session {
   #failure: SecretsError | undefined
   #watch: Watch | undefined
   #watching: WatchOptions | undefined
+  #hasProblem = false
   #isClosed = false
   /**
    * Which modules are looked at: those in which a managed name stands, and those that compute a key. Filled
@@ -169,8 +170,11 @@ export class Session {
     this.#logger?.info(changeLine(names))
   }
 
-  tellProblem(error: SecretsError): void {
-    this.#logger?.warn(error.format())
+  /** What keeps new values away; the ones there are stay. `undefined`: it is over. */
+  tellProblem(error: SecretsError | undefined): void {
+    if (error) this.#logger?.warn(problemText(error))
+    else if (this.#hasProblem) this.#logger?.info(RECOVERED)
+    this.#hasProblem = error !== undefined
   }
 
   /** Whether a module could read a managed name. */

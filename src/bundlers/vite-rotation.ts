@@ -4,6 +4,7 @@ import { SecretsError } from '../core/errors.ts'
 import { CLIENT_ID, SERVER_ID } from '../core/expose/ids.ts'
 import type { Snapshot } from '../core/snapshot.ts'
 import type { Session, SessionPlace } from './session.ts'
+import { RECOVERED } from './session-lines.ts'
 import { keepRunning } from './vite-env-files.ts'
 
 /** What a page was given, to be compared with what it would be given now. */
@@ -88,7 +89,10 @@ class Rotation {
           // Said at the start already, and by whatever asks for a value.
           if (!session.failure) this.#report(error)
         },
-        onRecover: () => this.#heal(),
+        onRecover: () => {
+          session.tellProblem(undefined)
+          this.#heal()
+        },
       })
       .catch((error: unknown) => this.#report(error))
   }
@@ -105,7 +109,7 @@ class Rotation {
       }
       this.#server.watcher.add([...this.#session.config.files])
       this.#heal()
-      this.#bring(before)
+      await this.#bring(before)
     })
   }
 
@@ -118,14 +122,15 @@ class Rotation {
   async #rotate(names: readonly string[], snapshot: Snapshot): Promise<void> {
     const before = pictureOf(this.#session)
     await this.#session.accept(snapshot)
-    if (before.failed) this.#place.logger.info('The provider answers again.')
-    else this.#session.tellChanged(names)
     this.#heal()
-    this.#bring(before)
+    await this.#bring(before)
+    // Vite may clear the screen with what it says of an update: so this comes last.
+    if (before.failed) this.#place.logger.info(RECOVERED)
+    else this.#session.tellChanged(names)
   }
 
   /** Brings what differs to where it is used. */
-  #bring(before: Picture): void {
+  async #bring(before: Picture): Promise<void> {
     const after = pictureOf(this.#session)
     if (before.failed || before.shape !== after.shape) {
       for (const { moduleGraph } of Object.values(this.#server.environments)) moduleGraph.invalidateAll()
@@ -134,13 +139,16 @@ class Rotation {
     }
     const names = [...after.client].flatMap(([name, text]) => (before.client.get(name) === text ? [] : name))
     const isInPage = [...this.#shownIn()].some((shown) => shown.some((name) => names.includes(name)))
+    const updates: (Promise<void> | undefined)[] = []
     for (const environment of Object.values(this.#server.environments)) {
-      if (environment.config.consumer === 'client') updateClient(environment, names, isInPage)
+      if (environment.config.consumer === 'client') updates.push(updateClient(environment, names, isInPage))
       else updateServer(environment, names, before.serverModule !== after.serverModule)
     }
-    if (names.length === 0) return
-    if (isInPage) this.#client.hot.send({ type: 'full-reload', path: '*' })
-    else this.#client.hot.send({ type: 'custom', event: 'secrets:update', data: { names } })
+    if (names.length > 0) {
+      if (isInPage) this.#client.hot.send({ type: 'full-reload', path: '*' })
+      else this.#client.hot.send({ type: 'custom', event: 'secrets:update', data: { names } })
+    }
+    await Promise.all(updates)
   }
 
   #report(error: unknown): void {
@@ -182,11 +190,16 @@ function pictureOf(session: Session): Picture {
 }
 
 /** @param reloads whether the page is loaded anew anyway */
-function updateClient(environment: DevEnvironment, names: readonly string[], reloads: boolean): void {
+function updateClient(
+  environment: DevEnvironment,
+  names: readonly string[],
+  reloads: boolean,
+): Promise<void> | undefined {
   const module = environment.moduleGraph.getModuleById(`\0${CLIENT_ID}`)
-  if (!module || names.length === 0) return
-  if (reloads || environment.config.server.hmr === false) environment.moduleGraph.invalidateModule(module)
-  else void environment.reloadModule(module)
+  if (!module || names.length === 0) return undefined
+  if (!reloads && environment.config.server.hmr !== false) return environment.reloadModule(module)
+  environment.moduleGraph.invalidateModule(module)
+  return undefined
 }
 
 /**
