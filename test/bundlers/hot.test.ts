@@ -2,11 +2,12 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { rspack } from '@rspack/core'
 import { RspackDevServer } from '@rspack/dev-server'
+import { context } from 'esbuild'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it, vi } from 'vitest'
 import webpack from 'webpack'
 import WebpackDevServer from 'webpack-dev-server'
-import type { Provider } from '../../src/core/types.ts'
+import type { Provider, SecretsConfig } from '../../src/core/types.ts'
 import { launchBrowser } from '../support/browser.ts'
 import { canariesIn, canary, canaryFiles } from '../support/canary.ts'
 import { makeProject, type Project } from '../support/project.ts'
@@ -28,6 +29,7 @@ interface DevServer {
   readonly server?: unknown
 }
 interface Compiler {
+  readonly hooks: { readonly make: { tap(name: string, work: () => void): void } }
   close(done: () => void): void
 }
 type Make = (options: object, compiler: Compiler) => DevServer
@@ -70,6 +72,14 @@ const remote: Provider = {
   read: async (requests) => requests.map(({ path }) => ({ value: values[path]!, version: String(version) })),
   versions: async (requests) => requests.map(() => String(version)),
 }
+const settings: SecretsConfig = {
+  providers: { remote },
+  secrets: { A: 'remote:a', B: 'remote:b', C: 'remote:c' },
+  client: ['A', 'C'],
+  types: false,
+  cache: false,
+  watch: { interval: '100ms' },
+}
 const serverValues: string[] = []
 const secret = (): string => {
   const value = canary('server')
@@ -83,6 +93,13 @@ const close = async (): Promise<void> => {
   await new Promise<void>((done) => (compiler ? compiler.close(() => done()) : done()))
   server = compiler = undefined
 }
+
+const shows = (): Promise<unknown> =>
+  page.waitForFunction(
+    `document.querySelector('#out').textContent === '${values.a} ${values.c}'`,
+    undefined,
+    { timeout: LONG },
+  )
 
 beforeAll(async () => {
   browser = await launchBrowser(inject('servers').chromium)
@@ -109,14 +126,7 @@ describe.each(['webpack', 'rspack'] as const)('the dev server of %s', (name) => 
   const open = async (): Promise<void> => {
     const say = (...message: unknown[]): void => void project.output.push(message.join(' '))
     const secrets = await pluginOf(name)
-    const plugin = secrets({
-      providers: { remote },
-      secrets: { A: 'remote:a', B: 'remote:b', C: 'remote:c' },
-      client: ['A', 'C'],
-      types: false,
-      cache: false,
-      watch: { interval: '100ms' },
-    })
+    const plugin = secrets(settings)
     compiler = compile({
       context: project.root,
       mode: 'development',
@@ -146,12 +156,6 @@ describe.each(['webpack', 'rspack'] as const)('the dev server of %s', (name) => 
     const { port } = (server.server as { address(): { port: number } }).address()
     await page.goto(`http://127.0.0.1:${port}/`)
   }
-  const shows = (): Promise<unknown> =>
-    page.waitForFunction(
-      `document.querySelector('#out').textContent === '${values.a} ${values.c}'`,
-      undefined,
-      { timeout: LONG },
-    )
   const loads = (): Promise<unknown> => page.evaluate('Number(sessionStorage.loads)')
 
   it('replaces the values in a running page, and begins with those of now from its cache', async () => {
@@ -189,6 +193,25 @@ describe.each(['webpack', 'rspack'] as const)('the dev server of %s', (name) => 
     expect([await loads(), await page.evaluate('globalThis.mark')]).toEqual([1, 1])
   })
 
+  it('loses no change of two within one rebuild, and of one that comes while it builds', async () => {
+    await open()
+    await shows()
+    let during = (): void => {}
+    compiler!.hooks.make.tap('test', () => during())
+    // The build that this begins has the second value; what comes while it runs is the next one's.
+    put({ a: canary('lost') })
+    put({ a: canary('second'), c: canary('with it') })
+    await shows()
+    let late = 3
+    during = () => {
+      if (late-- > 0) put({ a: canary(`late-${late}`) })
+    }
+    put({ c: canary('again') })
+    await vi.waitFor(() => expect(late).toBeLessThan(0), { timeout: LONG })
+    await shows()
+    expect(await loads()).toBe(1)
+  })
+
   it('shows a denied import over the page until it is mended', async () => {
     await open()
     await shows()
@@ -204,4 +227,32 @@ describe.each(['webpack', 'rspack'] as const)('the dev server of %s', (name) => 
     put({ a: canary('next') })
     await shows()
   })
+})
+
+it('a page that esbuild serves is loaded again with the value of now', async () => {
+  const { default: secrets } = await import('../../src/bundlers/esbuild.ts')
+  project.write({
+    'src/main.js': `document.querySelector('#out').textContent = import.meta.env.A + ' ' + import.meta.env.C
+      new EventSource('/esbuild').addEventListener('change', () => location.reload())`,
+  })
+  const made = await context({
+    absWorkingDir: project.root,
+    entryPoints: ['src/main.js'],
+    bundle: true,
+    outdir: 'public',
+    logLevel: 'silent',
+    plugins: [secrets(settings)],
+  })
+  try {
+    await made.watch()
+    const { port } = await made.serve({ servedir: 'public', host: '127.0.0.1', port: 0 })
+    await page.goto(`http://127.0.0.1:${port}/`)
+    for (let round = 0; round < 3; round++) {
+      await shows()
+      put({ a: canary('next') })
+    }
+    await shows()
+  } finally {
+    await made.dispose()
+  }
 })
