@@ -5,9 +5,11 @@ import { brotliCompressSync, createGzip, gzipSync } from 'node:zlib'
 import type { Browser } from 'playwright-core'
 import { createServer, type Plugin, type ViteDevServer } from 'vite'
 import { afterAll, afterEach, beforeAll, describe, expect, inject, it, vi } from 'vitest'
+import { local } from '../src/providers/index.ts'
 import { launchBrowser } from './support/browser.ts'
 import { canariesIn, canary } from './support/canary.ts'
 import { fromLocal, makeProject, type Project, viteConfig } from './support/project.ts'
+import { contextFor } from './support/workspace.ts'
 
 const PAGE = '<!doctype html><p id="out"></p><script type="module" src="/src/main.ts"></script>'
 const TOKEN = canary('token')
@@ -128,6 +130,32 @@ describe('stops what carries a value', () => {
     await vi.waitFor(async () => expect((await get(url, '/src/main.ts')).status).toBe(200), {
       timeout: 10_000,
     })
+  })
+
+  it('the value from before a rotation, and not what browsers had or may have now', async () => {
+    let answer = ''
+    const url = await start((_req, res) => res.end(answer))
+    const set = (path: string, value: string): Promise<unknown> =>
+      local().write!({ path, value }, contextFor(project.root))
+    const [second, third, maps] = [canary('token'), canary('token'), canary('maps')]
+    const status = async (text: string): Promise<number> => {
+      answer = text
+      const response = await fetch(new URL('/app', url))
+      await response.arrayBuffer()
+      return response.status
+    }
+    for (const next of [second, third]) {
+      await set('TOKEN', next)
+      await vi.waitFor(async () => expect(await status(next)).toBe(500), { timeout: 20_000, interval: 200 })
+    }
+    expect([await status(TOKEN), await status(second), await status(third)]).toEqual([500, 500, 500])
+    await set('MAPS_KEY', maps)
+    await vi.waitFor(() => expect(project.output.join()).toContain('MAPS_KEY changed'), { timeout: 20_000 })
+    expect([await status(MAPS_KEY), await status(maps)]).toEqual([200, 200])
+    // What was a server's once may be a browser's, when it is on its list.
+    await set('MAPS_KEY', TOKEN)
+    await vi.waitFor(async () => expect(await status(TOKEN)).toBe(200), { timeout: 20_000 })
+    expect(canariesIn(project.output.join('\n'), [second, third])).toEqual([])
   })
 
   it('the address is shown without query and without a value', async () => {

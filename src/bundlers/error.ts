@@ -12,6 +12,8 @@ export function toBundlerError(error: unknown, id?: string): unknown {
     plugin: 'unplugin-secrets',
   })
   shown.stack = ''
+  // Where it is printed as an object, as Vite does at its start, the fields of the error would stand around it.
+  Object.defineProperty(shown, Symbol.for('nodejs.util.inspect.custom'), { value: () => shown.message })
   return id === undefined ? shown : Object.assign(shown, { id })
 }
 

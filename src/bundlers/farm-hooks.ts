@@ -8,10 +8,12 @@ import { consoleLogger, type Logger } from '../core/log.ts'
 import type { Consumer } from '../core/types.ts'
 import { attemptAsync } from './error.ts'
 import { finalizeFarm } from './farm-outputs.ts'
+import { FarmUsage } from './farm-usage.ts'
 import { fileOf, Graph } from './graph.ts'
 import { scanFolderOf } from './outputs.ts'
 import { type PluginOptions, Session } from './session.ts'
 import type { SourceLanguage } from './source-parser.ts'
+import { graphName, recordUsage } from './usage.ts'
 
 /** What Farm gives its hooks, as far as it is used. */
 interface FarmContext {
@@ -80,6 +82,7 @@ class FarmBuild {
   readonly #ids = new Map<string, string>()
   /** What is wrong with the import of a virtual module; thrown where it is found it would be wrapped in advice. */
   #failures: unknown[] = []
+  #usage: FarmUsage | undefined
   /** Whether the first graph stands. What a server or a watcher compiles afterwards has no end to wait for. */
   #isBuilt = false
   /** Specifiers that mean a virtual module. */
@@ -116,6 +119,10 @@ class FarmBuild {
     })
     const consumer = consumerOf(output?.targetEnv, this.#session.config.consumer)
     this.#graph = new Graph(this.#session, { consumer, root: this.#root })
+    const { manifest } = this.#session.config
+    if (manifest !== false) this.#usage = new FarmUsage()
+    // A module from the cache comes to no plugin, so nobody could say what it uses.
+    if (manifest !== false) compilation.persistentCache = false
     if (compilation.persistentCache) {
       const cache = compilation.persistentCache === true ? {} : compilation.persistentCache
       // A module from the cache comes to no plugin: with other values, or another policy, there must be none.
@@ -128,6 +135,7 @@ class FarmBuild {
     const id = this.aliases.get(source) ?? source
     // Asked for by our own module, which the guard has let through before.
     const from = importer && !VIRTUAL.test(importer) ? resolve(this.#root, fileOf(importer)) : undefined
+    this.#usage?.asked(id, importer)
     let resolvedPath = id
     try {
       resolvedPath = this.#graph.resolve(id, from)!.replace('\0', '')
@@ -163,6 +171,7 @@ class FarmBuild {
     const { output, problems } = await rewriteSource(content, language, this.#graph.readsOptions())
     this.#graph.report(problems, path, (start) => placeByText(path, content, start))
     this.#failNow()
+    await this.#usage?.look(output?.code ?? content, language, moduleId)
     if (!output) return undefined
     const map = { ...output.map, sources: [moduleId], sourcesContent: [content] }
     return { code: output.code, map: JSON.stringify(map) }
@@ -187,9 +196,9 @@ class FarmBuild {
     this.#graph.finish(() => [])
   }
 
-  async finalize<R extends { name: string; bytes: number[]; emitted: boolean }>(
-    resources: Record<string, R>,
-  ): Promise<Record<string, R>> {
+  async finalize<
+    R extends { name: string; bytes: number[]; emitted: boolean; info?: { moduleIds: string[] } },
+  >(resources: Record<string, R>): Promise<Record<string, R>> {
     const seals = this.#graph.consumer === 'server' && this.#session.isSealed
     const done = await finalizeFarm(this.#session, resources, {
       outDir: this.#outDir,
@@ -200,6 +209,17 @@ class FarmBuild {
     const folder = this.#publicDir
     if (folder !== undefined && existsSync(folder) && isBelow(this.#root, folder))
       await scanFolderOf(this.#session, folder, this.#root)
+    if (this.#usage) {
+      const { consumer } = this.#graph
+      await recordUsage(this.#session, {
+        name: graphName(consumer, this.#root, this.#outDir),
+        consumer,
+        root: this.#root,
+        outDir: this.#outDir,
+        uses: this.#usage.uses(Object.values(resources), this.#root),
+        served: folder === undefined ? [] : [folder],
+      })
+    }
     return done
   }
 }

@@ -118,11 +118,15 @@ export function rollupPlugin(session: Session, kind: RollupKind, given?: string)
 
     async buildStart(this: Rollup.PluginContext) {
       graph.buildStart.call(this)
+      const { watchMode } = this.meta
+      // Rolldown does not watch files that are not there yet; we do.
+      const isRolldown = 'rolldownVersion' in this.meta
+      const files = isRolldown ? [] : localFiles(session.config)
+      if (watchMode) for (const file of [...files, ...stamp]) this.addWatchFile(file)
       // A watching Rolldown asks for options once, and values may have changed since.
-      if (this.meta.watchMode) for (const file of localFiles(session.config)) this.addWatchFile(file)
       if (!isPrepared) await prepare(this)
-      if (this.meta.watchMode) {
-        stamp = [await changesFileOf(session)]
+      if (watchMode) {
+        stamp = [await changesFileOf(session, isRolldown)]
         this.addWatchFile(stamp[0]!)
       }
       isPrepared = false

@@ -34,19 +34,25 @@ export class RotationStamp {
     return this.#file
   }
 
-  /** Follows a session, across every `prepare` of it, until it is closed. */
-  async follow(session: Session): Promise<void> {
+  /**
+   * Follows a session, across every `prepare` of it, until it is closed.
+   * @param all also what the bundler could watch as files, if it watched those that are not there yet
+   */
+  async follow(session: Session, all = false): Promise<void> {
     const { file } = this
     const touch = (): void => writeFileSync(file, String(++this.#count))
     await session.watch({
-      only: ({ type }) => !HAS_FILES.has(type),
+      only: ({ type }) => all || !HAS_FILES.has(type),
       onChange: (names) => {
         session.tellChanged(names)
         touch()
       },
       onError: (error) => session.tellProblem(error),
-      // A build that has failed meanwhile has nothing else to wait for.
-      onRecover: touch,
+      onRecover: () => {
+        session.tellProblem(undefined)
+        // A build that has failed meanwhile has nothing else to wait for.
+        touch()
+      },
     })
   }
 
@@ -72,13 +78,13 @@ function removeAll(): void {
 
 const stamps = new WeakMap<Session, RotationStamp>()
 
-/** The stamp of a session that several builds have between them. */
-export async function changesFileOf(session: Session): Promise<string> {
+/** The stamp of a session that several builds have between them. @param all as in `follow` */
+export async function changesFileOf(session: Session, all = false): Promise<string> {
   let stamp = stamps.get(session)
   if (!stamp) {
     stamp = new RotationStamp()
     stamps.set(session, stamp)
-    await stamp.follow(session)
+    await stamp.follow(session, all)
   }
   return stamp.file
 }

@@ -1,4 +1,5 @@
 import { formatAge } from '../core/duration.ts'
+import type { SecretsError } from '../core/errors.ts'
 import type { Snapshot } from '../core/snapshot.ts'
 
 /** How many secrets, from where, how old. @param clientCount how many of them browsers may see */
@@ -25,3 +26,11 @@ export function changeLine(names: readonly string[]): string {
   const text = rest > 0 ? `${names.slice(0, 5).join(', ')} and ${rest} more` : names.join(', ')
   return `${text} changed at the provider`
 }
+
+/** A problem while there are values: what becomes of them stands below. */
+export function problemText(error: SecretsError): string {
+  return `${error.format()}\n  Until then the values of before stay in use. It is asked again.`
+}
+
+/** One line, when what was told is over. */
+export const RECOVERED = 'The provider answers again.'

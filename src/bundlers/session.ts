@@ -3,7 +3,7 @@ import { dirname, join, relative } from 'node:path'
 import { loadEnvironmentKey } from '../core/crypto/keys.ts'
 import { SecretsError, throwProblems } from '../core/errors.ts'
 import { generateTypes } from '../core/expose/dts.ts'
-import { createExposure, type Exposure, serverValues, textsOf } from '../core/expose/exposure.ts'
+import { createExposure, type Exposure, textsOf } from '../core/expose/exposure.ts'
 import type { Sealer } from '../core/expose/sealer.ts'
 import { type Serve, serveFor } from '../core/expose/serve.ts'
 import { defaultTypesFile, writeTypes } from '../core/expose/types-file.ts'
@@ -17,8 +17,9 @@ import type { Consumer } from '../core/types.ts'
 import type { Watch, WatchOptions } from '../core/watch.ts'
 import { provide } from '../runtime/store.ts'
 import { readsPatterns } from './reads-patterns.ts'
+import { RetiredValues } from './retired-values.ts'
 import { RUNTIME_FILE, runtimeFile } from './runtime-file.ts'
-import { changeLine, startLine } from './session-lines.ts'
+import { changeLine, problemText, RECOVERED, startLine } from './session-lines.ts'
 
 /** What the bundler tells before anything is resolved. */
 export interface SessionPlace {
@@ -48,6 +49,7 @@ export class Session {
   #scanner: Promise<Scanner> | undefined
   #snapshot: Snapshot | undefined
   #redactor: Redactor | undefined
+  readonly #retired = new RetiredValues()
   #logger: Logger | undefined
   #sealer: Sealer | undefined
   #names: ReadonlySet<string> = new Set()
@@ -56,6 +58,7 @@ export class Session {
   #failure: SecretsError | undefined
   #watch: Watch | undefined
   #watching: WatchOptions | undefined
+  #hasProblem = false
   #isClosed = false
   /** Chosen while it runs; `null`: none. Kept when the configuration is read anew. */
   #profile: string | null | undefined
@@ -191,8 +194,11 @@ export class Session {
     this.#logger?.info(changeLine(names))
   }
 
-  tellProblem(error: SecretsError): void {
-    this.#logger?.warn(error.format())
+  /** What keeps new values away; the ones there are stay. `undefined`: it is over. */
+  tellProblem(error: SecretsError | undefined): void {
+    if (error) this.#logger?.warn(problemText(error))
+    else if (this.#hasProblem) this.#logger?.info(RECOVERED)
+    this.#hasProblem = error !== undefined
   }
 
   /** Whether a module could read a managed name. */
@@ -208,6 +214,7 @@ export class Session {
   ): void {
     const exposure = createExposure(this.config, snapshot, prefixes)
     if (isWhole) this.#failure = undefined
+    if (this.#place?.dev && this.#snapshot) this.#retired.add(this.#snapshot, this.exposure)
     this.#snapshot = snapshot
     this.#exposure = exposure
     // A watching build comes here again, with other values.
@@ -287,7 +294,7 @@ export class Session {
   /** Loaded at the first output: a dev server needs no scanner. */
   scanner(): Promise<Scanner> {
     this.#scanner ??= import('../core/scan/index.ts').then(({ createScanner }) => {
-      const scanner = createScanner(serverValues(this.#snapshot!, this.exposure.policy))
+      const scanner = createScanner(this.#retired.with(this.#snapshot!, this.exposure))
       const blind = scanner.unscannable.map(({ name, reason }) => `${name} (${reason})`)
       if (blind.length > 0) this.#logger?.warn(`Not scanned for: ${blind.join(', ')}.`)
       return scanner
@@ -298,7 +305,8 @@ export class Session {
   /** A text about to be shown, without any value that may stand in the source it quotes. */
   redact(text: string): string {
     this.#redactor ??= createRedactor(
-      serverValues(this.#snapshot!, this.exposure.policy)
+      this.#retired
+        .with(this.#snapshot!, this.exposure)
         // Numbers and flags of JSON documents would blot out half of the code.
         .filter(({ text }) => text.length >= 8)
         .map(({ name, text }) => new Secret(name, text)),

@@ -12,6 +12,7 @@ import { Graph } from './graph.ts'
 import { type OutputFile, scanFolderOf, scanOutputs } from './outputs.ts'
 import { graphHooks, type HookContext, keepFilter } from './rollup-hooks.ts'
 import { usesOf } from './rollup-usage.ts'
+import { changesFileOf } from './rotation-stamp.ts'
 import type { Session, SessionPlace } from './session.ts'
 import { recordUsage } from './usage.ts'
 import { addDashboard } from './vite-dashboard.ts'
@@ -68,6 +69,7 @@ export function viteHooks(session: Session): Plugin {
 
   const graph = graphHooks(session, { root, map, consumerOf, edge })
   let isDocked = false
+  let isFirst = true
 
   return {
     name: 'unplugin-secrets',
@@ -93,6 +95,8 @@ export function viteHooks(session: Session): Plugin {
       keepFilter(resolved.plugins, graph)
       ;(resolved.plugins as Plugin[]).push(pagesPlugin(session))
       if (isPreview) return
+      if (resolved.command === 'serve' && resolved.plugins.some(({ name }) => name === 'vite:vue'))
+        (resolved.plugins as Plugin[]).push((await import('./vite-vue.ts')).vuePlugin(session))
       const prefixes = [resolved.envPrefix ?? 'VITE_'].flat()
       const { logger } = resolved
       place = {
@@ -124,6 +128,17 @@ export function viteHooks(session: Session): Plugin {
       if (rotation)
         addDashboard({ server, session, place: place!, rotation, beside, guard, isDocked: () => isDocked })
     },
+
+    async buildStart(this: HookContext & Rollup.PluginContext) {
+      graph.buildStart.call(this)
+      if (config?.command !== 'build' || !config.build.watch) return
+      // What changes at a provider, in the local vault or in a `.env` file, in one that comes later too.
+      const stamp = await changesFileOf(session, true)
+      this.addWatchFile(stamp)
+      if (!isFirst) await attemptAsync(() => session.prepare(place!))
+      isFirst = false
+    },
+    closeWatcher: () => session.close(),
 
     transformIndexHtml: {
       order: 'pre',

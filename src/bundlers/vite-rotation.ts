@@ -5,6 +5,7 @@ import { CLIENT_ID, SERVER_ID } from '../core/expose/ids.ts'
 import { changedNames, type Snapshot } from '../core/snapshot.ts'
 import type { HostListener } from '../dashboard/host.ts'
 import type { Session, SessionPlace } from './session.ts'
+import { RECOVERED } from './session-lines.ts'
 import { keepRunning } from './vite-env-files.ts'
 
 /** What a page was given, to be compared with what it would be given now. */
@@ -99,6 +100,7 @@ export class Rotation {
           else this.#tell((listener) => listener.failed(error))
         },
         onRecover: () => {
+          session.tellProblem(undefined)
           this.#tell((listener) => listener.failed(undefined))
           this.#heal()
         },
@@ -140,7 +142,7 @@ export class Rotation {
       await this.#session.prepare(this.#place, profile)
       this.#server.watcher.add([...this.#session.config.files])
       this.#heal()
-      this.#bring(before)
+      await this.#bring(before)
       const names = changedNames(snapshot, this.#session.snapshot)
       this.#tell((listener) => listener.rotated(names))
     })
@@ -155,15 +157,16 @@ export class Rotation {
   async #rotate(names: readonly string[], snapshot: Snapshot): Promise<void> {
     const before = pictureOf(this.#session)
     await this.#session.accept(snapshot)
-    if (before.failed) this.#place.logger.info('The provider answers again.')
-    else if (names.length > 0) this.#session.tellChanged(names)
     this.#heal()
-    this.#bring(before)
+    await this.#bring(before)
+    // Vite may clear the screen with what it says of an update: so this comes last.
+    if (before.failed) this.#place.logger.info(RECOVERED)
+    else if (names.length > 0) this.#session.tellChanged(names)
     this.#tell((listener) => listener.rotated(names))
   }
 
   /** Brings what differs to where it is used. */
-  #bring(before: Picture): void {
+  async #bring(before: Picture): Promise<void> {
     const after = pictureOf(this.#session)
     if (before.failed || before.shape !== after.shape) {
       for (const { moduleGraph } of Object.values(this.#server.environments)) moduleGraph.invalidateAll()
@@ -172,13 +175,16 @@ export class Rotation {
     }
     const names = [...after.client].flatMap(([name, text]) => (before.client.get(name) === text ? [] : name))
     const isInPage = [...this.#shownIn()].some((shown) => shown.some((name) => names.includes(name)))
+    const updates: (Promise<void> | undefined)[] = []
     for (const environment of Object.values(this.#server.environments)) {
-      if (environment.config.consumer === 'client') updateClient(environment, names, isInPage)
+      if (environment.config.consumer === 'client') updates.push(updateClient(environment, names, isInPage))
       else updateServer(environment, names, before.serverModule !== after.serverModule)
     }
-    if (names.length === 0) return
-    if (isInPage) this.#client.hot.send({ type: 'full-reload', path: '*' })
-    else this.#client.hot.send({ type: 'custom', event: 'secrets:update', data: { names } })
+    if (names.length > 0) {
+      if (isInPage) this.#client.hot.send({ type: 'full-reload', path: '*' })
+      else this.#client.hot.send({ type: 'custom', event: 'secrets:update', data: { names } })
+    }
+    await Promise.all(updates)
   }
 
   /** In the terminal and, unless the work goes on with the values there are, over the page. */
@@ -225,11 +231,16 @@ function pictureOf(session: Session): Picture {
 }
 
 /** @param reloads whether the page is loaded anew anyway */
-function updateClient(environment: DevEnvironment, names: readonly string[], reloads: boolean): void {
+function updateClient(
+  environment: DevEnvironment,
+  names: readonly string[],
+  reloads: boolean,
+): Promise<void> | undefined {
   const module = environment.moduleGraph.getModuleById(`\0${CLIENT_ID}`)
-  if (!module || names.length === 0) return
-  if (reloads || environment.config.server.hmr === false) environment.moduleGraph.invalidateModule(module)
-  else void environment.reloadModule(module)
+  if (!module || names.length === 0) return undefined
+  if (!reloads && environment.config.server.hmr !== false) return environment.reloadModule(module)
+  environment.moduleGraph.invalidateModule(module)
+  return undefined
 }
 
 /**

@@ -25,7 +25,6 @@ export function conformance(harness: BundlerHarness, specifics: Specifics = {}):
     manifest: false,
     dropsUnused: true,
     sourcesContent: true,
-    laterFiles: true,
     inProcess: true,
     require: true,
     minifiedMaps: true,

@@ -68,6 +68,7 @@ const harness: BundlerHarness = {
 
 conformance(harness, {
   sealed: true,
+  manifest: true,
   cache: true,
   // Farm's own limits, the same without this plugin: maps of minified outputs are empty, and an assignment by
   // a pattern is taken for one that does nothing, and a broken map beside a source ends the process.

@@ -68,8 +68,6 @@ export interface Specifics {
   readonly dropsUnused?: boolean
   /** `manifest` is written. Default `false`. */
   readonly manifest?: boolean
-  /** A watching build notices a file that is there only later. Default `true`. */
-  readonly laterFiles?: boolean
   /** Source maps hold the sources' text. */
   readonly sourcesContent?: boolean
   /** It builds in this process, which then has the values. Default `true`. */

@@ -1,99 +1,258 @@
-import { existsSync, readFileSync } from 'node:fs'
-import { createServer, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { rspack } from '@rspack/core'
-import type { Browser } from 'playwright-core'
-import { afterAll, afterEach, beforeAll, describe, expect, inject, it, vi } from 'vitest'
+import { RspackDevServer } from '@rspack/dev-server'
+import { context } from 'esbuild'
+import type { Browser, Page } from 'playwright-core'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it, vi } from 'vitest'
 import webpack from 'webpack'
-import type { Provider } from '../../src/core/types.ts'
+import WebpackDevServer from 'webpack-dev-server'
+import type { Provider, SecretsConfig } from '../../src/core/types.ts'
 import { launchBrowser } from '../support/browser.ts'
 import { canariesIn, canary, canaryFiles } from '../support/canary.ts'
 import { makeProject, type Project } from '../support/project.ts'
-import { type CompilerLike, pluginOf, watch } from './compilers.ts'
+import { pluginOf } from './compilers.ts'
 
 const PAGE = '<!doctype html><p id="out"></p><script src="/main.js"></script>'
-/** As the client of a dev server does, which is told when to look. */
 const MAIN = `import { A } from 'virtual:secrets/client'
   sessionStorage.loads = Number(sessionStorage.loads ?? 0) + 1
-  const show = () => { document.querySelector('#out').textContent = A }
+  const show = () => { document.querySelector('#out').textContent = A + ' ' + import.meta.env.C }
   show()
-  import.meta.webpackHot.accept('virtual:secrets/client', show)
-  setInterval(() => { if (import.meta.webpackHot.status() === 'idle') import.meta.webpackHot.check(true).catch(() => {}) }, 100)`
+  import.meta.webpackHot.accept('virtual:secrets/client', show)`
+/** For a machine that does other things meanwhile. ms */
+const LONG = 40_000
+
+/** What the two have in common. */
+interface DevServer {
+  start(): Promise<void>
+  stop(): Promise<void>
+  readonly server?: unknown
+}
+interface Compiler {
+  readonly hooks: { readonly make: { tap(name: string, work: () => void): void } }
+  close(done: () => void): void
+}
+type Make = (options: object, compiler: Compiler) => DevServer
+
+const bundlers = {
+  webpack: {
+    compile: webpack as unknown as (config: object) => Compiler,
+    serve: ((options, compiler) => new WebpackDevServer(options, compiler as never)) as Make,
+    overlay: '#webpack-dev-server-client-overlay',
+    cache: (folder: string): object => ({ type: 'filesystem', cacheDirectory: folder }),
+  },
+  rspack: {
+    compile: rspack as unknown as (config: object) => Compiler,
+    serve: ((options, compiler) =>
+      new RspackDevServer(options, compiler as never) as unknown as DevServer) as Make,
+    overlay: '#rspack-dev-server-client-overlay',
+    cache: (folder: string): object => ({
+      type: 'persistent',
+      storage: { type: 'filesystem', directory: folder },
+    }),
+  },
+}
 
 let browser: Browser
 let project: Project
-let server: Server
+let server: DevServer | undefined
+let compiler: Compiler | undefined
+let page: Page
+
+/** A place whose values the test decides. */
+let values: Record<string, string>
+let version = 1
+const put = (changed: Record<string, string>): void => {
+  values = { ...values, ...changed }
+  version++
+}
+const remote: Provider = {
+  type: 'remote',
+  location: 'test',
+  read: async (requests) => requests.map(({ path }) => ({ value: values[path]!, version: String(version) })),
+  versions: async (requests) => requests.map(() => String(version)),
+}
+const settings: SecretsConfig = {
+  providers: { remote },
+  secrets: { A: 'remote:a', B: 'remote:b', C: 'remote:c' },
+  client: ['A', 'C'],
+  types: false,
+  cache: false,
+  watch: { interval: '100ms' },
+}
+const serverValues: string[] = []
+const secret = (): string => {
+  const value = canary('server')
+  serverValues.push(value)
+  return value
+}
+
+/** The server does not end its compiler, which writes its cache only then. */
+const close = async (): Promise<void> => {
+  await server?.stop()
+  await new Promise<void>((done) => (compiler ? compiler.close(() => done()) : done()))
+  server = compiler = undefined
+}
+
+const shows = (): Promise<unknown> =>
+  page.waitForFunction(
+    `document.querySelector('#out').textContent === '${values.a} ${values.c}'`,
+    undefined,
+    { timeout: LONG },
+  )
 
 beforeAll(async () => {
   browser = await launchBrowser(inject('servers').chromium)
 })
+beforeEach(async () => {
+  values = { a: canary('first'), b: secret(), c: canary('other') }
+  project = await makeProject({ 'src/main.js': MAIN, 'public/index.html': PAGE }, {})
+  page = await browser.newPage()
+})
 afterEach(async () => {
-  await new Promise((done) => server.close(done))
+  await page.close()
+  await close()
+  expect(canaryFiles(project.root, serverValues)).toEqual([])
+  expect(canariesIn(project.output.join('\n'), [...serverValues, ...Object.values(values)])).toEqual([])
   project.remove()
   vi.unstubAllEnvs()
 })
 afterAll(() => browser.close())
 
-describe.each(['webpack', 'rspack'] as const)('%s', (name) => {
-  it('replaces the module of the values in a running page', async () => {
-    project = await makeProject({ 'src/main.js': MAIN }, {})
-    const server1 = canary('server')
-    let [value, version] = [canary('first'), 1]
-    const remote: Provider = {
-      type: 'remote',
-      location: 'test',
-      read: async (requests) =>
-        requests.map(({ path }) => ({ value: path === 'a' ? value : server1, version: String(version) })),
-      versions: async (requests) => requests.map(() => String(version)),
-    }
+describe.each(['webpack', 'rspack'] as const)('the dev server of %s', (name) => {
+  const { compile, serve, overlay, cache } = bundlers[name]
+
+  /** Starts it, with a persistent cache, and opens its page. */
+  const open = async (): Promise<void> => {
+    const say = (...message: unknown[]): void => void project.output.push(message.join(' '))
     const secrets = await pluginOf(name)
-    const plugin = secrets({
-      providers: { remote },
-      secrets: { A: 'remote:a', B: 'remote:b' },
-      client: ['A'],
-      types: false,
-      watch: { interval: '100ms' },
-    })
-    const Hot = name === 'webpack' ? webpack.HotModuleReplacementPlugin : rspack.HotModuleReplacementPlugin
-    const dist = join(project.root, 'dist')
-    const config = {
+    const plugin = secrets(settings)
+    compiler = compile({
       context: project.root,
       mode: 'development',
       target: 'web',
       entry: './src/main.js',
-      output: { path: dist },
-      infrastructureLogging: { level: 'none' },
-      plugins: [plugin, new Hot()],
-    }
-    const make = (name === 'webpack' ? webpack : rspack) as unknown as (config: object) => CompilerLike
-    const watching = watch(make(config))
-    server = createServer(({ url }, response) => {
-      const file = join(dist, url!.replace(/\?.*/, ''))
-      if (url === '/') response.setHeader('content-type', 'text/html').end(PAGE)
-      else if (existsSync(file)) response.setHeader('content-type', 'text/javascript').end(readFileSync(file))
-      else response.writeHead(404).end()
+      output: { path: join(project.root, 'dist') },
+      cache: cache(join(project.root, 'cache')),
+      stats: 'none',
+      infrastructureLogging: {
+        level: 'info',
+        console: { ...console, log: say, info: say, warn: say, error: say },
+      },
+      plugins: [plugin],
     })
-    await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
-    const page = await browser.newPage()
-    try {
-      await watching.next()
-      await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`)
-      const shows = (): Promise<unknown> =>
-        page.waitForFunction(`document.querySelector('#out').textContent === '${value}'`, undefined, {
-          timeout: 20_000,
-        })
+    server = serve(
+      {
+        host: '127.0.0.1',
+        port: 'auto',
+        hot: true,
+        static: { directory: join(project.root, 'public'), watch: false },
+        client: { logging: 'none', overlay: true },
+        devMiddleware: { stats: 'none' },
+      },
+      compiler,
+    )
+    await server.start()
+    const { port } = (server.server as { address(): { port: number } }).address()
+    await page.goto(`http://127.0.0.1:${port}/`)
+  }
+  const loads = (): Promise<unknown> => page.evaluate('Number(sessionStorage.loads)')
+
+  it('replaces the values in a running page, and begins with those of now from its cache', async () => {
+    await open()
+    await shows()
+    for (let round = 0; round < 3; round++) {
+      put({ a: canary('next'), b: secret() })
       await shows()
-      for (let round = 0; round < 2; round++) {
-        ;[value, version] = [canary('next'), version + 1]
-        await shows()
-      }
-      expect(await page.evaluate('Number(sessionStorage.loads)')).toBe(1)
-      expect(canaryFiles(project.root, [server1])).toEqual([])
-      expect(canariesIn(project.output.join('\n'), [server1, value])).toEqual([])
-    } finally {
-      await page.close()
-      await watching.close()
     }
+    put({ c: canary('env') })
+    await shows()
+    expect(await loads()).toBe(1)
+    await close()
+    expect(existsSync(join(project.root, 'cache'))).toBe(true)
+    put({ a: canary('later') })
+    await open()
+    await shows()
+    put({ a: canary('last') })
+    await shows()
+    expect(await loads()).toBe(2)
+    expect(project.output.join('\n')).toContain('A, B changed at the provider')
   })
+
+  it('leaves the page alone when only a server secret has changed', async () => {
+    await open()
+    await shows()
+    await page.evaluate('globalThis.mark = 1')
+    put({ b: secret() })
+    await vi.waitFor(() => expect(project.output.join('\n')).toContain('B changed at the provider'), {
+      timeout: LONG,
+    })
+    // What would have come because of it comes before this.
+    put({ a: canary('next') })
+    await shows()
+    expect([await loads(), await page.evaluate('globalThis.mark')]).toEqual([1, 1])
+  })
+
+  it('loses no change of two within one rebuild, and of one that comes while it builds', async () => {
+    await open()
+    await shows()
+    let during = (): void => {}
+    compiler!.hooks.make.tap('test', () => during())
+    // The build that this begins has the second value; what comes while it runs is the next one's.
+    put({ a: canary('lost') })
+    put({ a: canary('second'), c: canary('with it') })
+    await shows()
+    let late = 3
+    during = () => {
+      if (late-- > 0) put({ a: canary(`late-${late}`) })
+    }
+    put({ c: canary('again') })
+    await vi.waitFor(() => expect(late).toBeLessThan(0), { timeout: LONG })
+    await shows()
+    expect(await loads()).toBe(1)
+  })
+
+  it('shows a denied import over the page until it is mended', async () => {
+    await open()
+    await shows()
+    project.write({ 'src/main.js': `import { B } from 'virtual:secrets/server'\nconsole.log(B)\n${MAIN}` })
+    await page.waitForSelector(overlay, { timeout: LONG })
+    const text = page.frameLocator(overlay).locator('body')
+    await vi.waitFor(async () => expect(await text.textContent()).toMatch(/virtual:secrets\/server/), {
+      timeout: LONG,
+    })
+    expect(await text.textContent()).toContain('src/main.js')
+    project.write({ 'src/main.js': MAIN })
+    await page.waitForSelector(overlay, { state: 'detached', timeout: LONG })
+    put({ a: canary('next') })
+    await shows()
+  })
+})
+
+it('a page that esbuild serves is loaded again with the value of now', async () => {
+  const { default: secrets } = await import('../../src/bundlers/esbuild.ts')
+  project.write({
+    'src/main.js': `document.querySelector('#out').textContent = import.meta.env.A + ' ' + import.meta.env.C
+      new EventSource('/esbuild').addEventListener('change', () => location.reload())`,
+  })
+  const made = await context({
+    absWorkingDir: project.root,
+    entryPoints: ['src/main.js'],
+    bundle: true,
+    outdir: 'public',
+    logLevel: 'silent',
+    plugins: [secrets(settings)],
+  })
+  try {
+    await made.watch()
+    const { port } = await made.serve({ servedir: 'public', host: '127.0.0.1', port: 0 })
+    await page.goto(`http://127.0.0.1:${port}/`)
+    for (let round = 0; round < 3; round++) {
+      await shows()
+      put({ a: canary('next') })
+    }
+    await shows()
+  } finally {
+    await made.dispose()
+  }
 })

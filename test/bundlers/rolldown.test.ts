@@ -47,4 +47,4 @@ const harness: BundlerHarness = {
   },
 }
 
-conformance(harness, { css: false, sealed: true, manifest: true, laterFiles: false })
+conformance(harness, { css: false, sealed: true, manifest: true })

@@ -35,7 +35,7 @@ interface Binding {
 }
 
 /** Names that are no identifiers are exported as strings: `import { "my-key" as myKey }`. */
-function bindings(names: readonly string[]): Binding[] {
+export function bindings(names: readonly string[]): Binding[] {
   const prefix = freeName('_', names)
   return [...names]
     .sort()

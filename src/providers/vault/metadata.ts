@@ -34,9 +34,15 @@ export async function readMetadata(
   const answer = await session.read(about.path, context)
   if (isNothing(answer)) return undefined
   if (answer.status !== 200) throw errorOf(answer, about)
-  const { data } = bodyOf(answer)
-  if (typeof data?.current_version !== 'number' || !isObject(data.versions ?? {}))
-    throw malformedAnswer(about)
+  const metadata = metadataFrom(bodyOf(answer).data)
+  if (!metadata) throw malformedAnswer(about)
+  return metadata
+}
+
+/** @returns `undefined` for what is no metadata of a document */
+export function metadataFrom(data: unknown): KvMetadata | undefined {
+  if (!isObject(data) || typeof data.current_version !== 'number' || !isObject(data.versions ?? {}))
+    return undefined
   const current = data.current_version
   const versions = Object.entries((data.versions ?? {}) as Record<string, unknown>)
     .map(([version, entry]) => entryOf(version, entry, current))

@@ -23,7 +23,7 @@ import { policyFor } from './policy.ts'
 import type { Reach } from './reach.ts'
 import { removeDocument, restoreDocument } from './remove.ts'
 import { Session } from './session.ts'
-import { versionOf } from './versions.ts'
+import { versionsOf } from './versions.ts'
 import { patchDocument, writeDocument } from './write.ts'
 
 type Context = ProviderContext
@@ -33,7 +33,7 @@ export class Vault {
   readonly #session: Session
   readonly #leases: Leases
   readonly #known: Engine[] = []
-  /** Engines whose metadata the token may not see. */
+  /** Engines and folders whose metadata the token may not see. */
   readonly #closed = new Set<string>()
 
   /** @throws SecretsError `FILE_UNREADABLE`, `CONFIG_INVALID` for what `tls` names */
@@ -52,8 +52,7 @@ export class Vault {
   }
 
   versions(requests: readonly ReadRequest[], context: Context) {
-    const reach = this.#reach()
-    return forEach(requests, context, (request) => versionOf(request, this.#closed, reach, context))
+    return versionsOf(requests, this.#closed, this.#reach(), context)
   }
 
   list(path: string, context: Context): Promise<readonly ListEntry[]> {

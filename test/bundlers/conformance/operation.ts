@@ -118,7 +118,7 @@ export function operationCases(world: World, specifics: Required<Specifics>): vo
     })
   }
 
-  if (world.harness.watch && specifics.laterFiles) {
+  if (world.harness.watch) {
     it('notices a file that is there only later', async () => {
       await world.app({ 'src/main.js': print('import.meta.env.MAPS_KEY'), '.env': 'MAPS_KEY=first\n' })
       const watching = world.harness.watch!(world.project, {
