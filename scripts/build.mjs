@@ -26,6 +26,7 @@ const entries = {
   'dotenv/index': 'src/dotenv/index.ts',
   'dotenv/config': 'src/dotenv/config.ts',
   'server/index': 'src/server/index.ts',
+  'server/worker': 'src/server/worker.ts',
   'runtime/sealed-edge': 'src/runtime/sealed-edge.ts',
   'runtime/sealed-node': 'src/runtime/sealed-node.ts',
   'testing/index': 'src/testing/index.ts',
