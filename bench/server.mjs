@@ -25,7 +25,9 @@ const taskset = ['/usr/bin/taskset', '/bin/taskset'].find((path) => existsSync(p
 if (taskset) spawn(taskset, ['-p', '-c', '1', String(process.pid)], { stdio: 'ignore' })
 async function start(arm, answer = '') {
   const args = [child, arm, run.entry('server/index.js'), databaseUrl, answer]
-  const [command, ...rest] = taskset ? [taskset, '-c', '0', process.execPath, ...args] : [process.execPath, ...args]
+  const [command, ...rest] = taskset
+    ? [taskset, '-c', '0', process.execPath, ...args]
+    : [process.execPath, ...args]
   const server = spawn(command, rest, { env: run.env, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
   const [{ url }] = await once(server, 'message')
   return { server, url }
@@ -57,7 +59,10 @@ const answer = await post(...signed('secrets/pull', { device_hash: deviceHash })
 seeding.server.send('end')
 await once(seeding.server, 'exit')
 
-printMachine(`${CLIENTS} clients pull ${SECRETS} values (${answer.length} bytes) of an approved device`, options.rounds)
+printMachine(
+  `${CLIENTS} clients pull ${SECRETS} values (${answer.length} bytes) of an approved device`,
+  options.rounds,
+)
 const load = (arm) => async () => {
   const { server, url } = await start(arm, answer)
   await drive(url, 1)
@@ -97,7 +102,9 @@ printTable([
       : [ratio(of(arm, 'rate'), of('answers', 'rate')), ratio(of('answers', 'cpu'), of(arm, 'cpu'))]),
   ]),
 ])
-console.log(`\nserver on ${taskset ? 'one core, clients on another' : 'whatever core it gets'}; goal: 0.5 of bare`)
+console.log(
+  `\nserver on ${taskset ? 'one core, clients on another' : 'whatever core it gets'}; goal: 0.5 of bare`,
+)
 
 /** Every client sends its next request when it has the answer of the last one. */
 async function drive(url, time) {

@@ -3,7 +3,17 @@ import { bodyLimit } from 'hono/body-limit'
 import { verifySignature } from '../core/crypto/vault-env.ts'
 import { addDeviceRoutes } from './devices.ts'
 import { addProjectRoutes } from './projects.ts'
-import { ApiError, answer, type Body, field, optionalField, parseBody, projectIdIn } from './request.ts'
+import {
+  ApiError,
+  answer,
+  type Body,
+  field,
+  incomplete,
+  optionalField,
+  parseBody,
+  projectIdIn,
+  textOf,
+} from './request.ts'
 import { addSecretRoutes } from './secrets.ts'
 import type { Caller, Store } from './store.ts'
 
@@ -75,7 +85,7 @@ export function createApp(options: AppOptions): Hono {
     app.use(
       `${PREFIX}/*`,
       limiter(async (context) => {
-        const id = projectIdIn(await context.req.text())
+        const id = projectIdIn(await textOf(context))
         // An id that somebody made up is no other project: it would be a way around the limit.
         const project = id === undefined ? undefined : await store.project(id)
         return `${addressOf(context) ?? ''} ${project?.id ?? ''}`
@@ -93,11 +103,11 @@ export function createApp(options: AppOptions): Hono {
     store,
     strict,
     open(path, handle) {
-      app.post(`${PREFIX}/${path}`, async (context) => handle(parseBody(await context.req.text())))
+      app.post(`${PREFIX}/${path}`, async (context) => handle(parseBody(await textOf(context))))
     },
     signed(path, handle, required) {
       app.post(`${PREFIX}/${path}`, async (context) => {
-        const raw = await context.req.text()
+        const raw = await textOf(context)
         const body = parseBody(raw)
         for (const name of required?.fields ?? []) field(body, name, required?.message)
         const project = await store.project(optionalField(body, 'project_id') ?? '')
@@ -130,7 +140,11 @@ function limitBody(maxSize: number): MiddlewareHandler {
   const counted = bodyLimit({ maxSize, onError: tooLarge })
   return (context, next) => {
     const length = context.req.header('Content-Length')
-    if (length === undefined || context.req.header('Transfer-Encoding')) return counted(context, next)
+    if (length === undefined || context.req.header('Transfer-Encoding'))
+      // What comes after it answers for its own errors: only reading can fail here.
+      return counted(context, next).catch(() => {
+        throw incomplete()
+      })
     return Number(length) > maxSize ? Promise.resolve(tooLarge()) : next()
   }
 }

@@ -1,3 +1,4 @@
+import type { Context } from 'hono'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 
 /** What the other side is told, in the protocol's words. Never a value, a key or a blob. */
@@ -24,6 +25,19 @@ const HEADERS = {
 export function answer(body: unknown, status = 200, headers?: Record<string, string>): Response {
   const text = body === null ? null : JSON.stringify(body)
   return new Response(text, { status, headers: headers ? { ...HEADERS, ...headers } : HEADERS })
+}
+
+/** The body's text. @throws ApiError 400 where the other side has gone before its end, which is no failure of ours */
+export async function textOf({ req }: Context): Promise<string> {
+  try {
+    return await req.text()
+  } catch {
+    throw incomplete()
+  }
+}
+
+export function incomplete(): ApiError {
+  return new ApiError(400, 'The body is incomplete')
 }
 
 /** @throws ApiError 400 for what is no JSON object */
