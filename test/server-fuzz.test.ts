@@ -18,7 +18,8 @@ import { Fuzz, type Send, shapes } from './support/vault-env-fuzz.ts'
 import { startWorker } from './support/vault-env-worker.ts'
 
 /** The whole is `FUZZ_REQUESTS=100000 npx vitest run test/server-fuzz.test.ts`. */
-const REQUESTS = Number(process.env.FUZZ_REQUESTS || 15_000)
+const REQUESTS = Number(process.env.FUZZ_REQUESTS || 8000)
+const timeout = 600_000
 const folder = mkdtempSync(join(tmpdir(), 'vault-env-fuzz-'))
 let postgres: Postgres
 beforeAll(async () => {
@@ -129,7 +130,7 @@ test(`${REQUESTS} requests: nothing but what the API answers, and nothing grows`
   await database.close()
 })
 
-test('the same on Postgres', async () => {
+test('the same on Postgres', { timeout }, async () => {
   const database = openPostgres(postgres.url)
   await migrate(database)
   const fuzz = await new Fuzz(inProcess(database)).start()
@@ -159,7 +160,7 @@ async function runAtOnce(fuzz: Fuzz, requests: number): Promise<void> {
   await Promise.all(Array.from({ length: 8 }, client))
 }
 
-test('through the real server, also what is no HTTP', async () => {
+test('through the real server, also what is no HTTP', { timeout }, async () => {
   const databaseUrl = `file:${join(folder, 'served.db')}`
   const server = await serve({ port: 0, databaseUrl, rateLimit: 0 })
   const database = openSqlite(join(folder, 'served.db'))
@@ -175,10 +176,12 @@ test('through the real server, also what is no HTTP', async () => {
   }
 })
 
-test('through the Worker', async () => {
+test('through the Worker', { timeout }, async () => {
   const worker = await startWorker({ folder: join(folder, 'd1') })
   try {
-    const fuzz = await new Fuzz(overHttp(worker.url)).start()
+    const send = overHttp(worker.url)
+    // workerd closes a connection whose request it has answered before the end of the body: asked again on another one.
+    const fuzz = await new Fuzz((request) => send(request).catch(() => send(request))).start()
     await runAtOnce(fuzz, REQUESTS / 30)
     expect(fuzz.acknowledged.versions).toBeGreaterThan(0)
   } finally {

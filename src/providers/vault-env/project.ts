@@ -49,7 +49,15 @@ export class VaultEnvProject {
   readonly #device: string | undefined
 
   constructor(key: VaultEnvKey, { url, context, deviceSecret }: OpenProjectOptions) {
-    this.#client = { url, key, signal: context.signal, userAgent: context.userAgent }
+    // A signal with a timeout is made by who opens only what is on the disk, too, and costs more than decrypting it.
+    this.#client = {
+      url,
+      key,
+      userAgent: context.userAgent,
+      get signal() {
+        return context.signal
+      },
+    }
     this.#environment = context.environment
     this.#device = deviceSecret === undefined ? loadDeviceSecret(key.projectId) : (deviceSecret ?? undefined)
   }
