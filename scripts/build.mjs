@@ -92,6 +92,12 @@ await dropIn.write({
   format: 'esm',
   entryFileNames: '[name].js',
   chunkFileNames: '[name].js',
+  // What opens the cache is one file; what asks the server or writes comes when it is needed.
+  codeSplitting: {
+    groups: [
+      { name: 'load', test: (id) => !/(dotenv.(index|config)|vault-env.client|core.files)\.ts$/.test(id) },
+    ],
+  },
 })
 await dropIn.close()
 
