@@ -23,9 +23,8 @@ const entries = {
   'providers/index': 'src/providers/index.ts',
   'runtime/index': 'src/runtime/index.ts',
   'runtime/load': 'src/runtime/load.ts',
-  'dotenv/index': 'src/dotenv/index.ts',
-  'dotenv/config': 'src/dotenv/config.ts',
   'server/index': 'src/server/index.ts',
+  'server/worker': 'src/server/worker.ts',
   'runtime/sealed-edge': 'src/runtime/sealed-edge.ts',
   'runtime/sealed-node': 'src/runtime/sealed-node.ts',
   'testing/index': 'src/testing/index.ts',
@@ -38,6 +37,9 @@ const entries = {
  * another one imports for something to leave outside (Nitro does), and miss it then.
  */
 const carried = ['runtime/index', 'runtime/sealed-edge', 'runtime/sealed-node']
+
+/** A program that only wants its variables does not load what a build needs: files of its own. */
+const dotenv = { index: 'src/dotenv/index.ts', config: 'src/dotenv/config.ts' }
 
 /** What a start loads in any case: one file, because each costs about a millisecond there, whatever is in it. */
 const core = new Set(
@@ -65,15 +67,21 @@ const collectCore = {
   },
 }
 
+/**
+ * Dependencies are installed beside us; only what is ours is bundled. And noble: it goes into other people's
+ * edge bundles, whose bundler may leave a package outside or look for it in the wrong place.
+ */
+function isPackage(id) {
+  return /^[^./\0]/.test(id) && !/^[A-Za-z]:/.test(id) && !id.startsWith('@noble/')
+}
+
 rmSync(join(root, 'dist'), { recursive: true, force: true })
 const bundle = await rolldown({
   cwd: root,
   input: Object.fromEntries(Object.entries(entries).filter(([name]) => !carried.includes(name))),
   platform: 'node',
   plugins: [collectCore],
-  // Dependencies are installed beside us; only what is ours is bundled. And noble: it goes into other people's
-  // edge bundles, whose bundler may leave a package outside or look for it in the wrong place.
-  external: (id) => /^[^./\0]/.test(id) && !/^[A-Za-z]:/.test(id) && !id.startsWith('@noble/'),
+  external: isPackage,
 })
 await bundle.write({
   dir: 'dist',
@@ -90,6 +98,21 @@ await bundle.write({
   },
 })
 await bundle.close()
+
+const dropIn = await rolldown({ cwd: root, input: dotenv, platform: 'node', external: isPackage })
+await dropIn.write({
+  dir: 'dist/dotenv',
+  format: 'esm',
+  entryFileNames: '[name].js',
+  chunkFileNames: '[name].js',
+  // What opens the cache is one file; what asks the server or writes comes when it is needed.
+  codeSplitting: {
+    groups: [
+      { name: 'load', test: (id) => !/(dotenv.(index|config)|vault-env.client|core.files)\.ts$/.test(id) },
+    ],
+  },
+})
+await dropIn.close()
 
 for (const name of carried) {
   const runtime = await rolldown({ cwd: root, input: entries[name], platform: 'node' })

@@ -1,14 +1,14 @@
 import { execFile } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
-import { deviceHash, makeDeviceSecret } from '../src/core/crypto/vault-env.ts'
+import { deviceHash, encryptBlob, encryptionKey, makeDeviceSecret } from '../src/core/crypto/vault-env.ts'
 import { config, configSync, unwatch, watch } from '../src/dotenv/index.ts'
 import { saveDeviceSecret } from '../src/providers/vault-env/device.ts'
 import { vaultEnv } from '../src/providers/vault-env/index.ts'
 import { type RunningVaultServer, serve } from '../src/server/index.ts'
-import { canary, canaryFiles } from './support/canary.ts'
+import { canariesIn, canary, canaryFiles } from './support/canary.ts'
 import { freePort } from './support/servers.ts'
 import { WireClient } from './support/vault-env.ts'
 import { contextFor, makeWorkspace } from './support/workspace.ts'
@@ -126,6 +126,21 @@ describe('with a key', () => {
     expect(warn).toHaveBeenLastCalledWith('[vault-env] No cache available, falling back to local .env')
   })
 
+  test('each environment has a cache of its own, and the other clients’ common one is left alone', async () => {
+    const [development, staging, foreign] = [fresh(), fresh(), fresh()]
+    await push('DROP_WHERE', development)
+    await push('DROP_WHERE', staging, 'staging')
+    write(`VAULT_KEY=${client.key}\n`)
+    const common = join(folder, '.vault-cache')
+    const sealed = encryptBlob(JSON.stringify({ DROP_WHERE: foreign }), encryptionKey(client.key, undefined))
+    writeFileSync(common, sealed)
+    for (const environment of ['development', 'staging']) await config(options({ environment }))
+    vi.spyOn(console, 'warn').mockImplementation(() => undefined)
+    const of = (environment: string) => configSync(options({ environment, override: true })).parsed.DROP_WHERE
+    expect([of('development'), of('staging'), of('production')]).toEqual([development, staging, undefined])
+    expect(readFileSync(common, 'utf8')).toBe(sealed)
+  })
+
   test('a revoked device loses its cache', async () => {
     const secret = makeDeviceSecret()
     await saveDeviceSecret(client.projectId, secret)
@@ -158,6 +173,8 @@ describe('watch', () => {
     await push('DROP_SAME', fresh())
     write(`VAULT_KEY=${client.key}\n`)
     await config(options())
+    // The key stands in the file only, and is enough.
+    expect(process.env.VAULT_KEY).toBeUndefined()
     const changes: Record<string, string>[] = []
     watch({ interval: 15, onChange: (changed) => changes.push(changed) })
     await new Promise((resolve) => setTimeout(resolve, 100))
@@ -212,11 +229,20 @@ console.log(process.env.DROP_PRELOAD.length)`,
     mkdirSync(modules)
     const { symlinkSync } = await import('node:fs')
     symlinkSync(join(process.cwd(), 'node_modules/dotenv'), join(modules, 'dotenv'))
-    const { stdout } = await run(process.execPath, ['--import', `file://${dist}/config.mjs`, app], {
-      cwd: folder,
-      env: { ...rest, VAULT_URL: server.url, NODE_ENV: '' },
-    })
-    expect(stdout).toBe(`${value.length}\n`)
+    const start = (url: string) =>
+      run(process.execPath, ['--import', `file://${dist}/config.mjs`, app], {
+        cwd: folder,
+        env: { ...rest, VAULT_URL: url, NODE_ENV: '' },
+      }).catch((error) => error)
+    const well = await start(server.url)
+    expect([well.stdout, well.stderr]).toEqual([`${value.length}\n`, ''])
+    rmSync(join(folder, '.vault-cache.development'))
+    const down = await start(`http://127.0.0.1:${await freePort()}`)
+    expect([down.code, down.stdout]).toEqual([1, ''])
+    expect(down.stderr).toMatch(/^error: \[vault-env\] Failed to fetch secrets and no cache available/)
+    expect(down.stderr).not.toContain('    at ')
+    const said = [well, down].flatMap(({ stdout, stderr }) => [stdout, stderr]).join('\n')
+    expect(canariesIn(said, [...written, client.key])).toEqual([])
   })
 })
 

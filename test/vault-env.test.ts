@@ -6,7 +6,7 @@ import { createSecrets } from '../src/index.ts'
 import { vaultEnv } from '../src/providers/vault-env/index.ts'
 import { type RunningVaultServer, serve } from '../src/server/index.ts'
 import { ODD_VALUES, testProvider } from '../src/testing/index.ts'
-import { canary } from './support/canary.ts'
+import { canariesIn, canary, canaryFiles } from './support/canary.ts'
 import { freePort } from './support/servers.ts'
 import { WireClient } from './support/vault-env.ts'
 import { contextFor, makeWorkspace } from './support/workspace.ts'
@@ -16,6 +16,15 @@ vi.stubEnv('HOME', place.folder)
 let server: RunningVaultServer
 let client: WireClient
 const faults: Server[] = []
+const values: string[] = []
+const fresh = (): string => {
+  const value = canary()
+  values.push(value)
+  return value
+}
+const printed: string[] = []
+for (const name of ['log', 'info', 'warn', 'error', 'debug'] as const)
+  vi.spyOn(console, name).mockImplementation((...parts) => void printed.push(parts.map(String).join(' ')))
 
 beforeAll(async () => {
   server = await serve({ port: 0, databaseUrl: `file:${join(place.folder, 'vault.db')}`, rateLimit: 0 })
@@ -48,7 +57,10 @@ testProvider({
   name: 'vaultEnv',
   create: () => provider(),
   async seed(documents) {
-    for (const [path, value] of Object.entries(documents)) await provider().write!({ path, value }, context())
+    for (const [path, value] of Object.entries(documents)) {
+      if (typeof value === 'string' && value.length > 16) values.push(value)
+      await provider().write!({ path, value }, context())
+    }
   },
   oddPaths: ['with space', 'a.b-c_D.1', 'constructor', '__proto__'],
   oddValues: [...ODD_VALUES, ''],
@@ -64,7 +76,7 @@ testProvider({
 
 describe('vaultEnv', () => {
   test('gives a whole environment to a configuration', async () => {
-    const value = canary()
+    const value = fresh()
     const at = { ...context(), environment: 'staging' }
     await provider().write!({ path: 'API_TOKEN', value }, at)
     const secrets = await createSecrets({
@@ -115,10 +127,17 @@ describe('vaultEnv', () => {
     [503, 'SERVER_ERROR'],
     [400, 'REQUEST_REFUSED'],
   ])('tells %i as %s, without the answer', async (status, code) => {
-    const said = canary()
+    const said = fresh()
     const asking = provider(await fault(JSON.stringify({ error: said }), status))
     const error = await asking.read([{ path: 'A', options: {} }], context()).catch((caught) => caught)
     expect(error).toMatchObject({ code })
     expect(error.format()).not.toContain(said)
   })
+})
+
+test('nothing that was written or printed holds a value or a key', () => {
+  const all = [...values, client.key, client.key.split('_')[2]!]
+  expect(values.length).toBeGreaterThan(5)
+  expect(canaryFiles(place.folder, all)).toEqual([])
+  expect(canariesIn(printed.join('\n'), all)).toEqual([])
 })

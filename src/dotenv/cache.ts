@@ -1,7 +1,5 @@
-import { readFileSync } from 'node:fs'
-import { rm } from 'node:fs/promises'
+import { readFileSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { writeAtomic } from '../core/files.ts'
 import type { VaultEnvProject } from '../providers/vault-env/project.ts'
 import { type Place, textsIn, type Values } from './place.ts'
 
@@ -25,9 +23,12 @@ export function readCache(place: Place, project: VaultEnvProject): Values | unde
 
 /** Mode 0600. A folder that cannot be written has no cache; that is no reason to fail. */
 export async function writeCache(place: Place, blob: string): Promise<void> {
+  const { writeAtomic } = await import('../core/files.ts')
   await writeAtomic(fileOf(place), blob).catch(() => undefined)
 }
 
-export async function removeCache(place: Place): Promise<void> {
-  await rm(fileOf(place), { force: true }).catch(() => undefined)
+export function removeCache(place: Place): void {
+  try {
+    rmSync(fileOf(place), { force: true })
+  } catch {}
 }

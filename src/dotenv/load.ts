@@ -40,7 +40,7 @@ export async function config(options: ConfigOptions = {}): Promise<ConfigResult>
   } catch (error) {
     // Whoever took the device's right to read did not mean the copy on its disk.
     if (error instanceof SecretsError && error.code === 'DEVICE_REVOKED') {
-      await removeCache(place)
+      removeCache(place)
       throw error
     }
     if (!cache) throw error

@@ -57,10 +57,15 @@ function readEnvFile(file: string): Record<string, string> {
 
 /** @throws SecretsError `CONFIG_INVALID` for a `VAULT_KEY` that is none */
 export function projectOf(place: Place): VaultEnvProject {
+  let signal: AbortSignal | undefined
   const context = {
     environment: place.environment,
-    signal: AbortSignal.timeout(TIMEOUT),
     userAgent: userAgent(),
+    /** From the first question on. */
+    get signal() {
+      signal ??= AbortSignal.timeout(TIMEOUT)
+      return signal
+    },
   }
   return openProject({ url: place.url, key: place.key, context })
 }

@@ -1,34 +1,67 @@
-import { type SQL, sql } from 'drizzle-orm'
+import { is, Placeholder, type SQL, sql } from 'drizzle-orm'
 import { MIGRATIONS } from './migrations.ts'
 
 /** A column's value as the drivers give it. */
 export type Column = string | number | null
 export type Row = Readonly<Record<string, Column>>
+/** What stands for the placeholders of a statement, by their names. */
+export type Values = Readonly<Record<string, Column>>
+
+/** A statement that is compiled once and run often. */
+export interface Query {
+  run(values?: Values): Promise<readonly Row[]>
+  /**
+   * `run`, while nobody else does for the same key. Where one statement is atomic by itself (SQLite has one
+   * writer), that is enough.
+   */
+  alone(key: string, values: Values): Promise<readonly Row[]>
+  /** `run` for what nobody waits to read, so that a database may take many in one commit. Resolves after it. */
+  log(values: Values): Promise<unknown>
+}
 
 /** What the store needs of a database: the SQL is the same everywhere, the ways to be atomic are not. */
 export interface Database {
-  /** Runs one statement. */
-  run(statement: SQL): Promise<readonly Row[]>
-  /**
-   * Runs `work` while nobody else does for the same key; all of it or nothing. Where one statement is
-   * atomic by itself (SQLite's only writer), that is enough.
-   */
-  alone(key: string, work: (run: Database['run']) => Promise<readonly Row[]>): Promise<readonly Row[]>
-  /** Runs a migration: all of it or nothing, and waits for another process that migrates. */
-  migrate(work: (run: Database['run']) => Promise<void>): Promise<void>
+  /** @param isSingle it reads one row at most, and changes nothing: some databases are quicker when they know */
+  prepare(statement: SQL, isSingle?: boolean): Query
+  /** Runs statements in their order: all of them or none. */
+  batch(statements: readonly SQL[]): Promise<void>
   close(): Promise<void>
+}
+
+/** A statement in the words of one database. */
+export interface Compiled {
+  readonly text: string
+  bind(values: Values): Column[]
+}
+
+interface Dialect {
+  sqlToQuery(statement: SQL): { sql: string; params: unknown[] }
+}
+
+export function compile(dialect: Dialect, statement: SQL): Compiled {
+  const { sql: text, params } = dialect.sqlToQuery(statement)
+  const names = params.map((param) => {
+    if (!is(param, Placeholder)) throw new TypeError(`a value stands in a statement: ${text}`)
+    return String(param.name)
+  })
+  return { text, bind: (values) => names.map((name) => values[name] ?? null) }
 }
 
 /** Brings the schema up to date. Several servers may start at once. */
 export async function migrate(database: Database): Promise<void> {
-  await database.migrate(async (run) => {
-    await run(sql`CREATE TABLE IF NOT EXISTS schema_migrations (version INTEGER PRIMARY KEY)`)
-    const rows = await run(sql`SELECT max(version) AS version FROM schema_migrations`)
-    const done = Number(rows[0]?.version ?? 0)
-    for (const [index, statements] of MIGRATIONS.entries()) {
-      if (index < done) continue
-      for (const statement of statements) await run(sql.raw(statement))
-      await run(sql`INSERT INTO schema_migrations (version) VALUES (${index + 1})`)
+  const latest = database.prepare(sql`SELECT max(version) AS version FROM schema_migrations`)
+  const done = async (): Promise<number> => Number((await latest.run())[0]?.version ?? 0)
+  const table = [sql`CREATE TABLE IF NOT EXISTS schema_migrations (version INTEGER PRIMARY KEY)`]
+  // Postgres lets one of two who do this at the same moment fail.
+  await database.batch(table).catch(() => database.batch(table))
+  for (let version = await done(); version < MIGRATIONS.length; version = await done()) {
+    // The number first: who comes second fails at it, before the tables that are there already.
+    const mark = sql.raw(`INSERT INTO schema_migrations (version) VALUES (${version + 1})`)
+    const statements = MIGRATIONS[version]!.map((text) => sql.raw(text))
+    try {
+      await database.batch([mark, ...statements])
+    } catch (error) {
+      if ((await done()) === version) throw error
     }
-  })
+  }
 }

@@ -1,33 +1,30 @@
 import { createClient } from '@libsql/client'
-import type { SQL } from 'drizzle-orm'
-import { drizzle } from 'drizzle-orm/libsql'
-import type { Database, Row } from './database.ts'
+import { SQLiteSyncDialect } from 'drizzle-orm/sqlite-core'
+import { compile, type Database, type Row, type Values } from './database.ts'
+
+const dialect = new SQLiteSyncDialect()
 
 /**
- * An embedded SQLite file (`file:…`, `:memory:`) or a libSQL server (`libsql://…`, `http://…`).
- * @param authToken of a libSQL server
+ * A libSQL server or cluster: `libsql://…`, `http://…`.
+ * @param authToken of it, where it wants one
  */
-export async function openLibsql(url: string, authToken?: string): Promise<Database> {
+export function openLibsql(url: string, authToken?: string): Database {
   const client = createClient({ url, ...(authToken ? { authToken } : {}) })
-  if (url.startsWith('file:')) {
-    // Readers go on while one writes; an acknowledged push is on the disk.
-    await client.execute('PRAGMA journal_mode = WAL')
-    await client.execute('PRAGMA synchronous = FULL')
-    await client.execute('PRAGMA busy_timeout = 10000')
-  }
-  const database = drizzle(client)
-  const run = (statement: SQL): Promise<readonly Row[]> => database.all<Row>(statement)
   return {
-    run,
-    alone: (_key, work) => work(run),
-    migrate: (work) =>
-      database.transaction(
-        async (transaction) => {
-          // `all` wants rows; a definition has none.
-          await work(async (statement) => (await transaction.run(statement)).rows as unknown as Row[])
-        },
-        { behavior: 'immediate' },
-      ),
+    prepare(statement) {
+      const { text, bind } = compile(dialect, statement)
+      const run = async (values: Values = {}): Promise<readonly Row[]> => {
+        const { rows } = await client.execute({ sql: text, args: bind(values) })
+        return rows as unknown as Row[]
+      }
+      return { run, alone: (_key, values) => run(values), log: run }
+    },
+    async batch(statements) {
+      await client.batch(
+        statements.map((statement) => dialect.sqlToQuery(statement).sql),
+        'write',
+      )
+    },
     async close() {
       client.close()
     },

@@ -8,6 +8,7 @@ import { rateLimiter } from 'hono-rate-limiter'
 import { SecretsError } from '../core/errors.ts'
 import { createApp } from './app.ts'
 import { type Database, migrate } from './database.ts'
+import { answer } from './request.ts'
 import { Store } from './store.ts'
 
 export interface ServeOptions {
@@ -45,15 +46,18 @@ export async function serve(options: ServeOptions = {}): Promise<RunningVaultSer
     strict,
     addressOf: (context) => getConnInfo(context).remote.address ?? null,
     ...(rateLimit > 0 && {
-      before: rateLimiter({
-        windowMs: 60_000,
-        limit: rateLimit,
-        keyGenerator: async (context) => {
-          const address = getConnInfo(context).remote.address ?? ''
-          return `${address} ${projectOf(await context.req.text())}`
-        },
-        message: { error: 'Too many requests' },
-      }),
+      limiter: (keyOf) =>
+        rateLimiter({
+          windowMs: 60_000,
+          limit: rateLimit,
+          keyGenerator: keyOf,
+          standardHeaders: false,
+          handler: async (context) => {
+            const { resetTime } = context.get('rateLimit') as { resetTime?: Date }
+            const left = (resetTime?.getTime() ?? Date.now()) - Date.now()
+            return answer({ error: 'Too many requests' }, 429, { 'Retry-After': `${Math.ceil(left / 1000)}` })
+          },
+        }),
     }),
   })
   return new Promise((resolve, reject) => {
@@ -84,28 +88,26 @@ async function openDatabase(url: string, authToken: string | undefined): Promise
     throw new SecretsError('CONFIG_INVALID', 'The database address is of no known kind.', {
       hint: 'file:vault.db, libsql://host, or postgres://user:password@host/name.',
     })
+  let database: Database | undefined
   try {
-    // The folder of a new file; `file:name` and `file:///name` are both in use.
-    if (scheme === 'file') {
-      const path = url.startsWith('file://') ? fileURLToPath(url) : url.slice('file:'.length)
-      mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
-    }
-    const database = isPostgres
-      ? await (await import('./postgres.ts')).openPostgres(url)
-      : await (await import('./libsql.ts')).openLibsql(url, authToken)
+    if (isPostgres) database = (await import('./postgres.ts')).openPostgres(url)
+    else if (scheme === 'file') database = (await import('./sqlite.ts')).openSqlite(newFileAt(url))
+    else database = (await import('./libsql.ts')).openLibsql(url, authToken)
     await migrate(database)
     return database
   } catch (error) {
+    await database?.close().catch(() => undefined)
     // An address may hold a password, and a driver's message the address.
-    const { code } = (error as { cause?: { code?: string } }).cause ?? (error as { code?: string })
+    const { code } = error as { code?: string }
     throw new SecretsError('UNREACHABLE', `The database does not open: ${code ?? 'no reason given'}.`, {
       hint: 'Check the address, the name and password in it, and that the server runs.',
     })
   }
 }
 
-/** For the limit only: what it says is not trusted with anything else. */
-function projectOf(raw: string): string {
-  const id = /"project_id"\s*:\s*"([\w-]{1,64})"/.exec(raw)?.[1]
-  return id ?? ''
+/** The path of a file address; `file:name` and `file:///name` are both in use. Its folder is made. */
+function newFileAt(url: string): string {
+  const path = url.startsWith('file://') ? fileURLToPath(url) : url.slice('file:'.length)
+  if (path !== ':memory:') mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+  return path
 }

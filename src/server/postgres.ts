@@ -1,33 +1,37 @@
-import { type SQL, sql } from 'drizzle-orm'
-import { drizzle } from 'drizzle-orm/postgres-js'
+import { PgDialect } from 'drizzle-orm/pg-core'
 import postgres from 'postgres'
-import type { Database, Row } from './database.ts'
+import { type Column, compile, type Database, type Row, type Values } from './database.ts'
 
-/** Any number that only this project asks `pg_advisory_xact_lock` for. */
-const MIGRATION_LOCK = 7_365_637_265
+const dialect = new PgDialect()
 
 /** Postgres, for more than one machine. */
-export async function openPostgres(url: string): Promise<Database> {
+export function openPostgres(url: string): Database {
   const client = postgres(url, { max: 16, onnotice: () => undefined })
-  const database = drizzle(client)
-  const rowsOf = (result: unknown): readonly Row[] => [...(result as Iterable<Row>)]
   return {
-    run: async (statement) => rowsOf(await database.execute(statement)),
-    alone: (key, work) =>
-      database.transaction(async (transaction) => {
-        const run = async (statement: SQL): Promise<readonly Row[]> =>
-          rowsOf(await transaction.execute(statement))
-        // Whoever comes second waits here, and then sees what the first has written.
-        await run(sql`SELECT pg_advisory_xact_lock(hashtextextended(${key}, 0))`)
-        return work(run)
-      }),
-    migrate: (work) =>
-      database.transaction(async (transaction) => {
-        const run = async (statement: SQL): Promise<readonly Row[]> =>
-          rowsOf(await transaction.execute(statement))
-        await run(sql`SELECT pg_advisory_xact_lock(${MIGRATION_LOCK})`)
-        await work(run)
-      }),
+    prepare(statement) {
+      const { text, bind } = compile(dialect, statement)
+      const runOn = (connection: postgres.ISql, values: Values): Promise<readonly Row[]> =>
+        connection.unsafe<Record<string, Column>[]>(text, bind(values), { prepare: true })
+      const run = (values: Values = {}): Promise<readonly Row[]> => runOn(client, values)
+      return {
+        run,
+        async alone(key, values) {
+          let rows: readonly Row[] = []
+          await client.begin(async (transaction) => {
+            // Whoever comes second waits here, and then sees what the first has written.
+            await transaction`SELECT pg_advisory_xact_lock(hashtextextended(${key}, 0))`
+            rows = await runOn(transaction, values)
+          })
+          return rows
+        },
+        log: run,
+      }
+    },
+    async batch(statements) {
+      await client.begin(async (transaction) => {
+        for (const statement of statements) await transaction.unsafe(dialect.sqlToQuery(statement).sql)
+      })
+    },
     close: () => client.end({ timeout: 5 }),
   }
 }

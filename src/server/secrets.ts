@@ -1,61 +1,68 @@
 import type { Routes, Signed } from './app.ts'
-import { gate } from './devices.ts'
-import { ApiError, type Body, field } from './request.ts'
-import type { Store } from './store.ts'
+import { found, gate, strictGate } from './devices.ts'
+import { ApiError, answer, type Body, field, nameField, optionalField } from './request.ts'
+import type { Access, Store } from './store.ts'
 
 /** Push, pull, versions and rollback. */
-export function addSecretRoutes(routes: Routes): void {
-  const { store, strict, signed } = routes
-
-  signed('secrets/push', { changes: true }, async (request, context) => {
-    const { projectId, body, caller } = request
-    const environment = field(body, 'environment')
+export function addSecretRoutes({ store, strict, signed }: Routes): void {
+  signed('secrets/push', async ({ projectId, body, caller, claim }) => {
+    const environment = nameField(body, 'environment')
     const blob = field(body, 'secrets')
     const names = keyNames(body)
-    await gate(store, request, { whenNoDevices: 'pass' })
-    const id = await store.makeEnvironment(projectId, environment)
+    const access = found(await store.access(projectId, environment, optionalField(body, 'device_hash')))
+    const device = gate(access, { whenNoDevices: 'pass' })
+    await claim()
+    const id = access.environmentId ?? (await store.makeEnvironment(projectId, environment))
     const version = await store.push(id, blob, names)
-    await store.audit(projectId, id, 'push', caller)
-    return context.json({ version })
+    await noted(store, device, store.audit(projectId, id, 'push', caller))
+    return answer({ version })
   })
 
-  signed('secrets/pull', { changes: false }, async (request, context) => {
-    const { projectId, body, caller } = request
-    field(body, 'environment')
-    await gate(store, request, { whenNoDevices: 'pass' })
-    const id = await environmentOf(store, request)
-    const latest = await store.latest(id)
-    if (!latest) throw new ApiError(404, 'No secrets stored yet')
-    await store.audit(projectId, id, 'pull', caller)
-    return context.json({ secrets: latest.blob, version: latest.version })
+  signed('secrets/pull', async ({ projectId, body, caller }) => {
+    const environment = field(body, 'environment')
+    const access = found(await store.pull(projectId, environment, optionalField(body, 'device_hash')))
+    const device = gate(access, { whenNoDevices: 'pass' })
+    const { environmentId: id, latest } = access
+    if (id === undefined || latest === undefined) {
+      await noted(store, device)
+      throw new ApiError(404, id === undefined ? 'Environment not found' : 'No secrets stored yet')
+    }
+    await noted(store, device, store.audit(projectId, id, 'pull', caller))
+    return answer({ secrets: latest.blob, version: latest.version })
   })
 
-  signed('secrets/current-version', { changes: false }, async (request, context) => {
+  signed('secrets/current-version', async (request) => {
     const current = await store.currentVersion(await environmentOf(store, request))
-    return context.json({ version: current?.version ?? 0, updated_at: current?.updatedAt ?? null })
+    return answer({ version: current?.version ?? 0, updated_at: current?.updatedAt ?? null })
   })
 
-  signed('secrets/versions', { changes: false }, async (request, context) => {
+  signed('secrets/versions', async (request) => {
     const rows = await store.versions(await environmentOf(store, request))
     const versions = rows.map(({ version, changed_keys: names, created_at }) => ({
       version: Number(version),
       changed_keys: typeof names === 'string' ? (JSON.parse(names) as string[]) : null,
       created_at,
     }))
-    return context.json({ versions })
+    return answer({ versions })
   })
 
-  signed('secrets/rollback', { changes: true }, async (request, context) => {
+  signed('secrets/rollback', async (request) => {
     const { projectId, body, caller } = request
     const wanted = versionOf(body)
-    if (strict) await gate(store, request, { whenNoDevices: 'refuse' })
+    if (strict) await strictGate(store, request)
     const id = await environmentOf(store, request)
     const blob = await store.blobOf(id, wanted)
     if (blob === undefined) throw new ApiError(404, 'Version not found')
+    await request.claim()
     const version = await store.push(id, blob, [`rollback_from_v${wanted}`])
     await store.audit(projectId, id, 'rollback', caller)
-    return context.json({ version })
+    return answer({ version })
   })
+}
+
+/** Waits until it is written down what a request has done, and who was there. */
+async function noted(store: Store, device: Access['device'], audited?: Promise<void>): Promise<void> {
+  await Promise.all([device && store.seen(device), audited])
 }
 
 async function environmentOf(store: Store, { projectId, body }: Signed): Promise<string> {
@@ -66,7 +73,7 @@ async function environmentOf(store: Store, { projectId, body }: Signed): Promise
 
 /** Names only, from the clients that tell them. */
 function keyNames(body: Body): string[] | null {
-  const names = body.key_names
+  const names = Object.hasOwn(body, 'key_names') ? body.key_names : undefined
   if (names === undefined || names === null) return null
   const isName = (name: unknown): name is string => typeof name === 'string' && name.length <= 1000
   if (!Array.isArray(names) || names.length > 10_000 || !names.every(isName))

@@ -1,16 +1,28 @@
+import { Buffer } from 'node:buffer'
 import { randomUUID } from 'node:crypto'
-import { sql } from 'drizzle-orm'
-import type { Database, Row } from './database.ts'
+import type { Database, Query, Row } from './database.ts'
+import { SINGLE, STATEMENTS } from './statements.ts'
 
 export interface Project {
   readonly id: string
-  /** The key of its signatures in hex; `null` until `set-key`. */
-  readonly keyHash: string | null
+  /** The key of its signatures; `undefined` until `set-key`. */
+  readonly key: Buffer | undefined
 }
 
 export interface Device {
   readonly id: string
-  readonly status: 'approved' | 'pending' | 'revoked'
+  readonly status: string
+}
+
+/** What a request of a project meets. */
+export interface Access {
+  /** `undefined`: there is none of that name. */
+  readonly environmentId: string | undefined
+  readonly hasDevices: boolean
+  /** The one that asks, if the project knows it. */
+  readonly device: (Device & { readonly lastSeenAt: string | undefined }) | undefined
+  /** Of a pull, where something is stored. */
+  readonly latest: { readonly version: number; readonly blob: string } | undefined
 }
 
 /** Who asks, for the audit log. */
@@ -20,183 +32,186 @@ export interface Caller {
 }
 
 const ENVIRONMENTS = ['development', 'staging', 'production']
-const VERSIONS_SHOWN = 50
+/** How many projects' keys are kept in memory. */
+const KEYS_KEPT = 10_000
+/** How often signatures that are too old are forgotten, in ms. */
+const FORGET_INTERVAL = 60_000
+/** How exact `last_seen_at` is, in ms: it is not worth a write for each of many pulls at once. */
+const SEEN_STEP = 1000
 
-/** Every statement that the server runs, and nothing else. Handlers keep no state beside it. */
+/** What the server keeps. Any number of them may stand before one database. */
 export class Store {
   readonly #database: Database
+  readonly #queries: Readonly<Record<keyof typeof STATEMENTS, Query>>
+  /** Keys are set once and never changed, so nothing has to be forgotten here. */
+  readonly #projects = new Map<string, Project>()
+  #forgottenAt = 0
 
   constructor(database: Database) {
     this.#database = database
+    this.#queries = Object.fromEntries(
+      Object.entries(STATEMENTS).map(([name, statement]) => [
+        name,
+        database.prepare(statement, SINGLE.has(name)),
+      ]),
+    ) as Record<keyof typeof STATEMENTS, Query>
   }
 
   async createProject(name: string): Promise<{ id: string; environments: string[] }> {
     const id = randomUUID()
-    await this.#run(sql`INSERT INTO projects (id, name, created_at) VALUES (${id}, ${name}, ${now()})`)
+    await this.#queries.createProject.run({ id, name, now: now() })
     for (const environment of ENVIRONMENTS) await this.makeEnvironment(id, environment)
     return { id, environments: [...ENVIRONMENTS] }
   }
 
   async project(id: string): Promise<Project | undefined> {
-    const row = await this.#first(sql`SELECT id, key_hash FROM projects WHERE id = ${id}`)
-    return row && { id: text(row.id), keyHash: row.key_hash === null ? null : text(row.key_hash) }
+    const known = this.#projects.get(id)
+    if (known) return known
+    const [row] = await this.#queries.project.run({ id })
+    if (!row) return undefined
+    const { key_hash: hash } = row
+    const project = { id, key: typeof hash === 'string' ? Buffer.from(hash, 'hex') : undefined }
+    if (project.key) {
+      if (this.#projects.size >= KEYS_KEPT) this.#projects.delete(this.#projects.keys().next().value!)
+      this.#projects.set(id, project)
+    }
+    return project
   }
 
   /** @returns whether it was set now; a key that is there stays. */
   async setKey(id: string, keyHash: string): Promise<boolean> {
-    const set = sql`UPDATE projects SET key_hash = ${keyHash} WHERE id = ${id} AND key_hash IS NULL RETURNING id`
-    return (await this.#first(set)) !== undefined
+    return (await this.#queries.setKey.run({ id, keyHash })).length > 0
   }
 
-  async environment(projectId: string, name: string): Promise<string | undefined> {
-    const row = await this.#first(
-      sql`SELECT id FROM environments WHERE project_id = ${projectId} AND name = ${name}`,
-    )
-    return row && text(row.id)
+  async environment(project: string, name: string): Promise<string | undefined> {
+    const [row] = await this.#queries.environment.run({ project, name })
+    return row && String(row.id)
   }
 
   /** Finds it or makes it, also when somebody else does at the same moment. */
-  async makeEnvironment(projectId: string, name: string): Promise<string> {
-    await this.#run(sql`
-      INSERT INTO environments (id, project_id, name) VALUES (${randomUUID()}, ${projectId}, ${name})
-      ON CONFLICT (project_id, name) DO NOTHING`)
-    return (await this.environment(projectId, name))!
+  async makeEnvironment(project: string, name: string): Promise<string> {
+    await this.#queries.makeEnvironment.run({ id: randomUUID(), project, name })
+    return (await this.environment(project, name))!
+  }
+
+  /** @returns `undefined` for a project that is not there any more */
+  access(project: string, environment: string, deviceHash: string | undefined): Promise<Access | undefined> {
+    return this.#access(this.#queries.access, project, environment, deviceHash)
+  }
+
+  /** `access`, and what is stored there: all that a pull needs. */
+  pull(project: string, environment: string, deviceHash: string | undefined): Promise<Access | undefined> {
+    return this.#access(this.#queries.pull, project, environment, deviceHash)
+  }
+
+  async #access(
+    query: Query,
+    project: string,
+    environment: string,
+    deviceHash: string | undefined,
+  ): Promise<Access | undefined> {
+    const [row] = await query.run({ project, environment, deviceHash: deviceHash ?? null })
+    if (!row) return undefined
+    const { version, encrypted_blob: blob } = row
+    return {
+      environmentId: text(row.environment_id),
+      hasDevices: Number(row.has_devices) === 1,
+      device: deviceOf(row),
+      latest: typeof blob === 'string' ? { version: Number(version), blob } : undefined,
+    }
   }
 
   /** The next version of an environment. @param changedKeys names, where the client tells them */
-  async push(environmentId: string, blob: string, changedKeys: readonly string[] | null): Promise<number> {
+  async push(environment: string, blob: string, changedKeys: readonly string[] | null): Promise<number> {
     const names = changedKeys === null ? null : JSON.stringify(changedKeys)
-    const rows = await this.#database.alone(environmentId, (run) =>
-      run(sql`
-        INSERT INTO secret_versions (id, environment_id, version, encrypted_blob, changed_keys, created_at)
-        SELECT ${randomUUID()}, ${environmentId}, COALESCE(MAX(version), 0) + 1, ${blob}, ${names}, ${now()}
-        FROM secret_versions WHERE environment_id = ${environmentId}
-        RETURNING version`),
-    )
-    return Number(rows[0]!.version)
+    const values = { id: timedId(), environment, blob, names, now: now() }
+    const [row] = await this.#queries.push.alone(environment, values)
+    return Number(row!.version)
   }
 
-  async latest(environmentId: string): Promise<{ version: number; blob: string } | undefined> {
-    const row = await this.#first(sql`
-      SELECT version, encrypted_blob FROM secret_versions WHERE environment_id = ${environmentId}
-      ORDER BY version DESC LIMIT 1`)
-    return row && { version: Number(row.version), blob: text(row.encrypted_blob) }
+  async currentVersion(environment: string): Promise<{ version: number; updatedAt: string } | undefined> {
+    const [row] = await this.#queries.currentVersion.run({ environment })
+    return row && { version: Number(row.version), updatedAt: String(row.created_at) }
   }
 
-  async currentVersion(environmentId: string): Promise<{ version: number; updatedAt: string } | undefined> {
-    const row = await this.#first(sql`
-      SELECT version, created_at FROM secret_versions WHERE environment_id = ${environmentId}
-      ORDER BY version DESC LIMIT 1`)
-    return row && { version: Number(row.version), updatedAt: text(row.created_at) }
+  /** The last 50, newest first. */
+  versions(environment: string): Promise<readonly Row[]> {
+    return this.#queries.versions.run({ environment })
   }
 
-  async versions(environmentId: string): Promise<Row[]> {
-    const rows = await this.#run(sql`
-      SELECT version, changed_keys, created_at FROM secret_versions WHERE environment_id = ${environmentId}
-      ORDER BY version DESC LIMIT ${VERSIONS_SHOWN}`)
-    return [...rows]
+  async blobOf(environment: string, version: number): Promise<string | undefined> {
+    const [row] = await this.#queries.blob.run({ environment, version })
+    return row && String(row.encrypted_blob)
   }
 
-  async blobOf(environmentId: string, version: number): Promise<string | undefined> {
-    const row = await this.#first(sql`
-      SELECT encrypted_blob FROM secret_versions
-      WHERE environment_id = ${environmentId} AND version = ${version}`)
-    return row && text(row.encrypted_blob)
+  async register(project: string, name: string, hash: string): Promise<Device> {
+    await this.#queries.register.alone(project, { id: randomUUID(), project, name, hash, now: now() })
+    const [row] = await this.#queries.device.run({ project, hash })
+    return { id: String(row!.id), status: String(row!.status) }
   }
 
-  /** The first device of a project is approved, later ones wait; a known one stays as it is. */
-  async register(projectId: string, name: string, hash: string): Promise<Device> {
-    const created = now()
-    const insert = sql`
-      INSERT INTO devices (id, project_id, device_name, device_hash, status, created_at, approved_at)
-      SELECT ${randomUUID()}, ${projectId}, ${name}, ${hash},
-        CASE WHEN COUNT(*) = 0 THEN 'approved' ELSE 'pending' END, ${created},
-        CASE WHEN COUNT(*) = 0 THEN ${created} ELSE NULL END
-      FROM devices WHERE project_id = ${projectId}
-      ON CONFLICT (project_id, device_hash) DO NOTHING RETURNING id`
-    await this.#database.alone(projectId, (run) => run(insert))
-    return (await this.device(projectId, hash))!
+  /** That a device has passed the gate. */
+  async seen({ id, lastSeenAt }: NonNullable<Access['device']>): Promise<void> {
+    if (lastSeenAt !== undefined && Date.now() - Date.parse(lastSeenAt) < SEEN_STEP) return
+    await this.#queries.seen.log({ id, now: now() })
   }
 
-  async device(projectId: string, hash: string): Promise<Device | undefined> {
-    const row = await this.#first(
-      sql`SELECT id, status FROM devices WHERE project_id = ${projectId} AND device_hash = ${hash}`,
-    )
-    return row && { id: text(row.id), status: text(row.status) as Device['status'] }
+  async approve(project: string, id: string): Promise<boolean> {
+    return (await this.#queries.approve.run({ project, id, now: now() })).length > 0
   }
 
-  async hasDevices(projectId: string): Promise<boolean> {
-    return (
-      (await this.#first(sql`SELECT id FROM devices WHERE project_id = ${projectId} LIMIT 1`)) !== undefined
-    )
+  async revoke(project: string, id: string): Promise<boolean> {
+    return (await this.#queries.revoke.run({ project, id })).length > 0
   }
 
-  async seen(deviceId: string): Promise<void> {
-    await this.#run(sql`UPDATE devices SET last_seen_at = ${now()} WHERE id = ${deviceId}`)
-  }
-
-  async approve(projectId: string, deviceId: string): Promise<boolean> {
-    const set = sql`
-      UPDATE devices SET status = 'approved', approved_at = ${now()}
-      WHERE id = ${deviceId} AND project_id = ${projectId} RETURNING id`
-    return (await this.#first(set)) !== undefined
-  }
-
-  async revoke(projectId: string, deviceId: string): Promise<boolean> {
-    const set = sql`
-      UPDATE devices SET status = 'revoked' WHERE id = ${deviceId} AND project_id = ${projectId} RETURNING id`
-    return (await this.#first(set)) !== undefined
-  }
-
-  async devices(projectId: string): Promise<Row[]> {
-    const rows = await this.#run(sql`
-      SELECT id, device_name, status, created_at, approved_at, last_seen_at FROM devices
-      WHERE project_id = ${projectId} ORDER BY created_at DESC, id`)
-    return [...rows]
+  devices(project: string): Promise<readonly Row[]> {
+    return this.#queries.devices.run({ project })
   }
 
   async audit(
-    projectId: string,
-    environmentId: string | null,
+    project: string,
+    environment: string | null,
     action: string,
-    caller: Caller,
+    { ip, userAgent }: Caller,
   ): Promise<void> {
-    await this.#run(sql`
-      INSERT INTO audit_log (id, project_id, environment_id, action, ip, user_agent, created_at)
-      VALUES (${randomUUID()}, ${projectId}, ${environmentId}, ${action}, ${caller.ip}, ${caller.userAgent}, ${now()})`)
+    await this.#queries.audit.log({ id: timedId(), project, environment, action, ip, userAgent, now: now() })
   }
 
   /** Remembers a signature until it is too old anyway. @returns whether it is new */
-  async firstUse(projectId: string, digest: string, expiresAt: number): Promise<boolean> {
-    await this.#run(sql`DELETE FROM seen_signatures WHERE expires_at < ${Date.now()}`)
-    const insert = sql`
-      INSERT INTO seen_signatures (project_id, digest, expires_at) VALUES (${projectId}, ${digest}, ${expiresAt})
-      ON CONFLICT (project_id, digest) DO NOTHING RETURNING digest`
-    return (await this.#first(insert)) !== undefined
+  async firstUse(project: string, digest: string, expires: number): Promise<boolean> {
+    const time = Date.now()
+    if (time - this.#forgottenAt >= FORGET_INTERVAL) {
+      this.#forgottenAt = time
+      await this.#queries.forget.run({ now: time })
+    }
+    return (await this.#queries.remember.run({ project, digest, expires })).length > 0
   }
 
   /** Answers whether the database does. */
   async ping(): Promise<void> {
-    await this.#run(sql`SELECT 1 AS one`)
+    await this.#queries.ping.run()
   }
 
   close(): Promise<void> {
     return this.#database.close()
   }
+}
 
-  #run(statement: ReturnType<typeof sql>): Promise<readonly Row[]> {
-    return this.#database.run(statement)
-  }
-
-  async #first(statement: ReturnType<typeof sql>): Promise<Row | undefined> {
-    return (await this.#database.run(statement))[0]
-  }
+function deviceOf(row: Row): Access['device'] {
+  const id = text(row.device_id)
+  return id === undefined ? undefined : { id, status: String(row.status), lastSeenAt: text(row.last_seen_at) }
 }
 
 function now(): string {
   return new Date().toISOString()
 }
 
-function text(value: Row[string] | undefined): string {
-  return String(value)
+/** A UUID of version 7 (RFC 9562): its time comes first, so rows that are added together lie together in an index. */
+function timedId(): string {
+  const time = Date.now().toString(16).padStart(12, '0')
+  return `${time.slice(0, 8)}-${time.slice(8)}-7${randomUUID().slice(15)}`
+}
+
+function text(value: Row[string] | undefined): string | undefined {
+  return typeof value === 'string' ? value : undefined
 }

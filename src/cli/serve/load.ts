@@ -1,7 +1,7 @@
 import { SecretsError } from '../../core/errors.ts'
 
 /** What the server is made of. A build has no use for it, so it is not installed with this package. */
-const PARTS = 'hono @hono/node-server hono-rate-limiter drizzle-orm @libsql/client postgres'
+const PARTS = 'hono @hono/node-server hono-rate-limiter drizzle-orm libsql @libsql/client postgres'
 
 /** @throws SecretsError `UNSUPPORTED` where one of its packages is not installed */
 export async function loadServer(): Promise<typeof import('../../server/index.ts')> {

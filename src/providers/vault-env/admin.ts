@@ -6,8 +6,9 @@ import {
   parseVaultKey,
 } from '../../core/crypto/vault-env.ts'
 import { SecretsError } from '../../core/errors.ts'
-import { callVaultEnv, malformedAnswer, type VaultEnvClientOptions } from './client.ts'
+import { callVaultEnv, type VaultEnvClientOptions } from './client.ts'
 import { loadDeviceSecret, saveDeviceSecret } from './device.ts'
+import { malformedAnswer } from './malformed.ts'
 
 export interface Device {
   readonly id: string

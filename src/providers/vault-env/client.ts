@@ -1,5 +1,6 @@
 import { authKey, signRequest, type VaultEnvKey } from '../../core/crypto/vault-env.ts'
 import { reasonOf, SecretsError } from '../../core/errors.ts'
+import { malformedAnswer } from './malformed.ts'
 
 export interface VaultEnvClientOptions {
   /** The server's address, with or without a path below it. */
@@ -9,7 +10,7 @@ export interface VaultEnvClientOptions {
   readonly userAgent: string
 }
 
-type Answer = Readonly<Record<string, unknown>>
+export type VaultEnvAnswer = Readonly<Record<string, unknown>>
 
 /** How long the server may think about one request, in ms. */
 const TIMEOUT = 10_000
@@ -26,28 +27,17 @@ export async function callVaultEnv(
   route: string,
   body: Readonly<Record<string, unknown>>,
   options: VaultEnvClientOptions,
-): Promise<Answer | undefined> {
+): Promise<VaultEnvAnswer | undefined> {
   const { key, url } = options
   const text = JSON.stringify({ project_id: key.projectId, ...body })
   const signature = signRequest(text, authKey(key.text), Date.now())
   const response = await post(`${url.replace(/\/+$/, '')}/api/v1/${route}`, text, signature, options)
-  const answer = (await response.json().catch(() => undefined)) as Answer | undefined
+  const answer = (await response.json().catch(() => undefined)) as VaultEnvAnswer | undefined
   if (response.ok) {
     if (typeof answer === 'object' && answer !== null && !Array.isArray(answer)) return answer
     throw malformedAnswer(url)
   }
   return refused(response, answer, options)
-}
-
-/** What answers is no vault-env server, or speaks another version. */
-export function malformedAnswer(url: string): SecretsError {
-  return new SecretsError(
-    'RESPONSE_MALFORMED',
-    `The answer of ${url} is not one of the vault-env protocol.`,
-    {
-      hint: 'Is a vault-env server there?',
-    },
-  )
 }
 
 async function post(
@@ -83,7 +73,7 @@ async function post(
 
 function refused(
   response: Response,
-  answer: Answer | undefined,
+  answer: VaultEnvAnswer | undefined,
   { url, key }: VaultEnvClientOptions,
 ): undefined {
   const { status } = response

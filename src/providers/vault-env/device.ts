@@ -2,7 +2,6 @@ import { readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { reasonOf, SecretsError } from '../../core/errors.ts'
-import { writeAtomic } from '../../core/files.ts'
 
 /** Where a device keeps its half of a project's key: shared with the protocol's other clients. */
 export function deviceSecretFile(projectId: string): string {
@@ -26,6 +25,7 @@ export function loadDeviceSecret(projectId: string): string | undefined {
 }
 
 /** Mode 0600. @throws SecretsError `FILE_UNREADABLE` */
-export function saveDeviceSecret(projectId: string, secret: string): Promise<void> {
-  return writeAtomic(deviceSecretFile(projectId), `${secret}\n`)
+export async function saveDeviceSecret(projectId: string, secret: string): Promise<void> {
+  const { writeAtomic } = await import('../../core/files.ts')
+  await writeAtomic(deviceSecretFile(projectId), `${secret}\n`)
 }

@@ -8,8 +8,9 @@ import {
 } from '../../core/crypto/vault-env.ts'
 import { SecretsError } from '../../core/errors.ts'
 import type { JsonObject, ProviderContext, VersionEntry } from '../../core/types.ts'
-import { callVaultEnv, malformedAnswer, type VaultEnvClientOptions } from './client.ts'
+import type { VaultEnvAnswer, VaultEnvClientOptions } from './client.ts'
 import { loadDeviceSecret } from './device.ts'
+import { malformedAnswer } from './malformed.ts'
 
 export interface OpenProjectOptions {
   readonly url: string
@@ -49,7 +50,15 @@ export class VaultEnvProject {
   readonly #device: string | undefined
 
   constructor(key: VaultEnvKey, { url, context, deviceSecret }: OpenProjectOptions) {
-    this.#client = { url, key, signal: context.signal, userAgent: context.userAgent }
+    // A signal with a timeout is made by who opens only what is on the disk, too, and costs more than decrypting it.
+    this.#client = {
+      url,
+      key,
+      userAgent: context.userAgent,
+      get signal() {
+        return context.signal
+      },
+    }
     this.#environment = context.environment
     this.#device = deviceSecret === undefined ? loadDeviceSecret(key.projectId) : (deviceSecret ?? undefined)
   }
@@ -140,7 +149,9 @@ export class VaultEnvProject {
     return this.#device === undefined ? {} : { device_hash: deviceHash(this.#device) }
   }
 
-  #call(route: string, body: Record<string, unknown>): ReturnType<typeof callVaultEnv> {
+  async #call(route: string, body: Record<string, unknown>): Promise<VaultEnvAnswer | undefined> {
+    // Whoever opens only what is on the disk loads nothing for the network.
+    const { callVaultEnv } = await import('./client.ts')
     return callVaultEnv(route, { environment: this.#environment, ...body }, this.#client)
   }
 }
