@@ -34,7 +34,10 @@ export function referenceTo(config: ResolvedConfig, word: string): Place {
       hint: `Configured: ${[...config.providers.keys()].join(', ')}.`,
     })
   const wrong = provider.validate?.(reference)
-  if (wrong !== undefined) throw new SecretsError('REFERENCE_INVALID', `Cannot use ${word}: ${wrong}.`)
+  if (wrong !== undefined)
+    throw new SecretsError('REFERENCE_INVALID', `Cannot use ${word}: ${wrong}.`, {
+      hint: 'A reference is provider:path, such as vault:myapp/db.',
+    })
   return { reference, provider }
 }
 

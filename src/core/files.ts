@@ -3,7 +3,7 @@ import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promis
 import { homedir } from 'node:os'
 import { basename, dirname, isAbsolute, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { reasonOf, SecretsError } from './errors.ts'
+import { fileHint, reasonOf, SecretsError } from './errors.ts'
 
 /**
  * Replaces a file as a whole: whoever reads it, or is killed while writing it, finds the old content
@@ -37,7 +37,9 @@ export async function writeAtomic(
       throw error
     }
   } catch (error) {
-    throw new SecretsError('FILE_UNREADABLE', `Cannot write ${path}: ${reasonOf(error)}.`)
+    throw new SecretsError('FILE_UNREADABLE', `Cannot write ${path}: ${reasonOf(error)}.`, {
+      hint: fileHint(error),
+    })
   }
   await syncFolder(folder)
   await sweep(folder, basename(path))
@@ -83,7 +85,7 @@ export async function readIfExists(path: string): Promise<Buffer | undefined> {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
     throw new SecretsError('FILE_UNREADABLE', `Cannot read ${path}: ${reasonOf(error)}.`, {
-      hint: 'It must be a file that this user may read.',
+      hint: fileHint(error),
     })
   }
 }
@@ -125,7 +127,9 @@ async function locked<T>(path: string, work: () => Promise<T>, wait: number, sta
       throw new SecretsError('TIMEOUT', `Another process has held ${path} for more than ${wait / 1000} s.`, {
         hint: `Wait for it, or end it. If there is none, remove the folder ${path}.lock.`,
       })
-    throw new SecretsError('FILE_UNREADABLE', `Cannot lock ${path}: ${reasonOf(error)}.`)
+    throw new SecretsError('FILE_UNREADABLE', `Cannot lock ${path}: ${reasonOf(error)}.`, {
+      hint: fileHint(error),
+    })
   })
   try {
     return await work()

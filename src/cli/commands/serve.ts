@@ -1,5 +1,6 @@
 import { command } from '../command.ts'
 import { usageError } from '../errors.ts'
+import { onInterrupt } from '../interrupt.ts'
 import { note, print } from '../output.ts'
 
 export default command({
@@ -51,11 +52,14 @@ export default command({
       ...(databaseUrl && { databaseUrl }),
       ...(authToken && { authToken }),
     })
+    // Before it is told: whoever reads the line may stop it at once.
+    const stopped = new Promise<void>((resolve) => {
+      onInterrupt(resolve)
+      process.once('SIGTERM', () => resolve())
+    })
     if (flags.json === true) print(JSON.stringify({ url: server.url }))
     else print(`Listening on ${server.url}. Stop it with Ctrl-C.`)
-    await new Promise<void>((resolve) => {
-      for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve())
-    })
+    await stopped
     if (flags.json !== true) note('Stopping: requests under way may end.')
     await server.close()
     process.exit(0)

@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { parse } from 'dotenv'
-import { reasonOf, SecretsError } from '../../core/errors.ts'
+import { fileHint, reasonOf, SecretsError } from '../../core/errors.ts'
 import { detectStack, type Stack } from './stack.ts'
 
 /** What can be seen of a project and of the machine without asking anybody. Never a value. */
@@ -61,7 +61,9 @@ function namesIn(file: string): string[] {
   try {
     return Object.keys(parse(readFileSync(file))).filter((name) => NAME.test(name) && !BUNDLERS_OWN.has(name))
   } catch (error) {
-    throw new SecretsError('FILE_UNREADABLE', `Cannot read ${file}: ${reasonOf(error)}.`)
+    throw new SecretsError('FILE_UNREADABLE', `Cannot read ${file}: ${reasonOf(error)}.`, {
+      hint: fileHint(error),
+    })
   }
 }
 
@@ -75,7 +77,9 @@ function packagesOf(root: string): Set<string> {
     >
     return new Set([...Object.keys(dependencies ?? {}), ...Object.keys(devDependencies ?? {})])
   } catch (error) {
-    throw new SecretsError('FILE_UNREADABLE', `Cannot read ${file}: ${reasonOf(error)}.`)
+    throw new SecretsError('FILE_UNREADABLE', `Cannot read ${file}: ${reasonOf(error)}.`, {
+      hint: fileHint(error),
+    })
   }
 }
 

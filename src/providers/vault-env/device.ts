@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
-import { reasonOf, SecretsError } from '../../core/errors.ts'
+import { fileHint, reasonOf, SecretsError } from '../../core/errors.ts'
 import { writeAtomic } from '../../core/files.ts'
 
 /** Where a device keeps its half of a project's key: shared with the protocol's other clients. */
@@ -21,7 +21,9 @@ export function loadDeviceSecret(projectId: string): string | undefined {
     return readFileSync(file, 'utf8').trim() || undefined
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw new SecretsError('FILE_UNREADABLE', `Cannot read the device secret ${file}: ${reasonOf(error)}.`)
+    throw new SecretsError('FILE_UNREADABLE', `Cannot read the device secret ${file}: ${reasonOf(error)}.`, {
+      hint: fileHint(error),
+    })
   }
 }
 

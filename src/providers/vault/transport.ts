@@ -227,8 +227,11 @@ function malformed(url: string, why: string): SecretsError {
   })
 }
 
+const SLOW =
+  'Look whether the server, a VPN or a firewall on the way is stuck; a slow one needs a longer `timeout`.'
+
 function timedOutAfter(timeout: number, url: string): SecretsError {
-  return new SecretsError('TIMEOUT', `${url} did not answer within ${timeout / 1000} s.`)
+  return new SecretsError('TIMEOUT', `${url} did not answer within ${timeout / 1000} s.`, { hint: SLOW })
 }
 
 /**
@@ -254,7 +257,7 @@ export async function beforeAbort<T>(work: Promise<T>, signal: AbortSignal, url:
 function aborted(signal: AbortSignal, url: string): SecretsError {
   if (signal.reason instanceof SecretsError) return signal.reason
   return signal.reason instanceof Error && signal.reason.name === 'TimeoutError'
-    ? new SecretsError('TIMEOUT', `${url} did not answer in time.`)
+    ? new SecretsError('TIMEOUT', `${url} did not answer in time.`, { hint: SLOW })
     : new SecretsError('ABORTED', `The request to ${url} was given up.`)
 }
 
