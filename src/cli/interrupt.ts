@@ -1,6 +1,12 @@
 import { EXIT } from './errors.ts'
 
-let whenInterrupted = (): void => process.exit(EXIT.interrupted)
+const end = (): void => process.exit(EXIT.interrupted)
+
+let whenInterrupted = (): void => {
+  // A second one does not wait for anything.
+  whenInterrupted = end
+  void import('../core/files.ts').then(({ locksTaken }) => locksTaken()).finally(end)
+}
 
 /** What a Ctrl-C does from now on. Default: end at once, with 130. */
 export function onInterrupt(action: () => void): void {

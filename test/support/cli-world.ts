@@ -29,6 +29,9 @@ export interface FaultProject {
   readonly place: CliPlace
   readonly id: string
   readonly env: Readonly<Record<string, string>>
+  /** A command line in front of the program's. */
+  readonly wrap?: readonly string[]
+  readonly uid?: number | undefined
   /** The command lines of its case. */
   readonly lines: readonly (readonly string[])[]
 }
@@ -133,8 +136,9 @@ export class FaultWorld {
   }
 
   /** Runs a command line of a project; what it prints is searched at the end. */
-  async run({ place, env }: FaultProject, line: readonly string[], options: RunOptions = {}): Promise<Run> {
-    const run = await place.reveal(line, { ...options, env: { ...env, ...options.env } })
+  async run(project: FaultProject, line: readonly string[], options: RunOptions = {}): Promise<Run> {
+    const { place, env, wrap = [], uid } = project
+    const run = await place.reveal(line, { wrap, uid, ...options, env: { ...env, ...options.env } })
     this.#printed.push(run.stdout, run.stderr)
     return run
   }
@@ -142,13 +146,18 @@ export class FaultWorld {
   /**
    * Every command of the table that there is, in a project of its own.
    * @param how.every all its command lines, not only the first
+   * @param how.staying also those that run until they are stopped
    */
   async tryAll(
     project: (command: string) => FaultProject | Promise<FaultProject>,
-    { every = false, json = false, ...options }: RunOptions & { every?: boolean; json?: boolean } = {},
+    {
+      every = false,
+      json = false,
+      staying = true,
+    }: { every?: boolean; json?: boolean; staying?: boolean } = {},
   ): Promise<Tried[]> {
     const { known } = registered()
-    const rows = Object.entries(CASES).filter(([command]) => known(command))
+    const rows = Object.entries(CASES).filter(([command, { stays }]) => known(command) && (staying || !stays))
     const tried = rows.map(([command, row]) =>
       this.pool(async () => {
         const made = await project(command)
@@ -160,7 +169,6 @@ export class FaultWorld {
             started: (child) => {
               if (row.stays) child.stdout!.once('data', () => child.kill('SIGTERM'))
             },
-            ...options,
           })
           runs.push({ command, row, line, run, project: made })
         }

@@ -44,6 +44,7 @@ export default command({
     const { serve } = await import('../serve/load.ts').then(({ loadServer }) => loadServer())
     const databaseUrl = flags['database-url'] ?? process.env.DATABASE_URL
     const authToken = process.env.DATABASE_AUTH_TOKEN
+    await checkFile(databaseUrl ?? 'file:vault-env.db')
     const server = await serve({
       ...(flags.host && { host: flags.host }),
       port,
@@ -65,6 +66,24 @@ export default command({
     process.exit(0)
   },
 })
+
+/** SQLite gives no reason. @throws SecretsError FILE_UNREADABLE */
+async function checkFile(url: string): Promise<void> {
+  if (!url.startsWith('file:') || url.includes(':memory:')) return
+  const { access, constants } = await import('node:fs/promises')
+  const { existsSync } = await import('node:fs')
+  const { dirname, resolve } = await import('node:path')
+  const { fileURLToPath } = await import('node:url')
+  const { fileHint, reasonOf, SecretsError } = await import('../../core/errors.ts')
+  const file = url.startsWith('file://') ? fileURLToPath(url) : resolve(url.slice('file:'.length))
+  let written = file
+  while (!existsSync(written)) written = dirname(written)
+  await access(written, constants.W_OK).catch((error: unknown) => {
+    throw new SecretsError('FILE_UNREADABLE', `Cannot write the database ${file}: ${reasonOf(error)}.`, {
+      hint: fileHint(error),
+    })
+  })
+}
 
 function numberOf(text: string | undefined, flag: string, most: number): number {
   const number = /^\d{1,10}$/.test(text ?? '') ? Number(text) : Number.NaN

@@ -126,5 +126,12 @@ function createOnce(path: string, text: string): void {
 
 /** What stands in `.secrets/` must not be committed, whatever the project's own ignore file says. */
 export function ignoreFolder(root: string): void {
-  createOnce(join(root, '.secrets', '.gitignore'), '*\n')
+  const file = join(root, '.secrets', '.gitignore')
+  try {
+    createOnce(file, '*\n')
+  } catch (error) {
+    throw new SecretsError('FILE_UNREADABLE', `Cannot write ${file}: ${reasonOf(error)}.`, {
+      hint: fileHint(error),
+    })
+  }
 }

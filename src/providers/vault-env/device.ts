@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, rmSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { fileHint, reasonOf, SecretsError } from '../../core/errors.ts'
@@ -25,6 +25,11 @@ export function loadDeviceSecret(projectId: string): string | undefined {
       hint: fileHint(error),
     })
   }
+}
+
+/** Takes back what `saveDeviceSecret` has just written, for a server that does not want it. */
+export function dropDeviceSecret(projectId: string): void {
+  rmSync(deviceSecretFile(projectId), { force: true })
 }
 
 /** Mode 0600. @throws SecretsError `FILE_UNREADABLE` */
