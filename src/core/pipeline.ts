@@ -75,6 +75,7 @@ export interface Secrets {
 export async function createSecrets(options: SecretsOptions = {}): Promise<Secrets> {
   const { logger = consoleLogger, dev, onRevalidated, ...rest } = options
   const config = await resolveConfig(rest)
+  warnOfIgnored(config, logger)
   let opened: SecretCache | undefined
   // Opened when the first cached value is asked for: a project without one makes no keys and hears no warning.
   const cache = (): SecretCache | undefined => {
@@ -213,6 +214,17 @@ async function loadOnce(
     const fromCache = [...settled.values.values()].some((value) => isFromCache(value))
     if (how.refresh === true || settled.revoked || !fromCache) throw error
     return loadOnce(loader, { refresh: true }, revalidate)
+  }
+}
+
+/** Said once a process: a build resolves its configuration several times. */
+const warned = new Set<string>()
+
+function warnOfIgnored({ files, ignoredFiles }: ResolvedConfig, logger: Logger): void {
+  for (const file of ignoredFiles) {
+    if (warned.has(file)) continue
+    warned.add(file)
+    logger.warn(`${file} is not read, because ${files.at(-1)} is there. Remove one of them.`)
   }
 }
 

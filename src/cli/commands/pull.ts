@@ -1,4 +1,3 @@
-import { execFile } from 'node:child_process'
 import { resolve } from 'node:path'
 import { command } from '../command.ts'
 import { notFoundError } from '../errors.ts'
@@ -46,6 +45,7 @@ export default command({
     // For this user's eyes only.
     if (written) await writeAtomic(file, text)
     const names = [...values.keys()]
+    const { isIgnored } = await import('../ignored.ts')
     const ignored = await isIgnored(file)
     result(json === true, { file, names, written, ignored: ignored ?? null }, () =>
       written ? `Wrote ${count(names.length, 'value')} to ${output}, in clear.` : `${output} is up to date.`,
@@ -54,13 +54,3 @@ export default command({
     else if (!json) note('Where a program can be started with `secrets run`, no file is needed.')
   },
 })
-
-/** @returns `undefined` where there is no git or no repository */
-function isIgnored(file: string): Promise<boolean | undefined> {
-  return new Promise((done) => {
-    execFile('git', ['check-ignore', '--quiet', '--', file], { cwd: resolve(file, '..') }, (error) => {
-      if (!error) done(true)
-      else done(error.code === 1 ? false : undefined)
-    })
-  })
-}

@@ -18,6 +18,8 @@ export interface FoundConfig {
   readonly root: string
   /** From the least to the most specific. */
   readonly files: readonly ConfigFile[]
+  /** Configurations of other kinds beside the project's, which nobody reads. */
+  readonly ignored: readonly string[]
 }
 
 function configIn(folder: string, base: string): string | undefined {
@@ -59,5 +61,8 @@ export function findConfig(start: string): FoundConfig {
     top === undefined || top === workspaceFolder ? undefined : configIn(top, 'secrets.config')
   if (repository) files.push({ kind: 'repository', file: repository })
   if (workspace) files.push({ kind: 'workspace', file: workspace })
-  return { root: workspaceFolder ?? packageRoot ?? searched[0]!, files }
+  const ignored = EXTENSIONS.map((extension) =>
+    join(workspaceFolder ?? '', `secrets.config.${extension}`),
+  ).filter((file) => workspaceFolder !== undefined && file !== workspace && existsSync(file))
+  return { ignored, root: workspaceFolder ?? packageRoot ?? searched[0]!, files }
 }

@@ -91,6 +91,8 @@ export interface ResolvedConfig {
   readonly audit: string | undefined
   /** The files that were read, from the least to the most specific. */
   readonly files: readonly string[]
+  /** Configurations of other kinds beside the project's, which are not read. */
+  readonly ignoredFiles: readonly string[]
   /** `providers.vault` → who said so last. */
   readonly origins: ReadonlyMap<string, string>
 }
@@ -140,6 +142,7 @@ export async function resolveConfig(options: ResolveOptions = {}): Promise<Resol
     environment,
     profile,
     files: files.map(({ file }) => file),
+    ignoredFiles: files === found.files ? found.ignored : [],
     origins,
   })
 }
@@ -158,7 +161,7 @@ function zeroConfig(config: SecretsConfig): SecretsConfig {
 
 function build(
   config: SecretsConfig,
-  place: Pick<ResolvedConfig, 'root' | 'environment' | 'profile' | 'files' | 'origins'>,
+  place: Pick<ResolvedConfig, 'root' | 'environment' | 'profile' | 'files' | 'ignoredFiles' | 'origins'>,
 ): ResolvedConfig {
   const problems: SecretsError[] = []
   const attempt = <T>(make: () => T): T | undefined => {

@@ -1,5 +1,6 @@
 import { authKey, signRequest, type VaultEnvKey } from '../../core/crypto/vault-env.ts'
-import { reasonOf, SecretsError } from '../../core/errors.ts'
+import { SecretsError } from '../../core/errors.ts'
+import { type ConnectionWords, connectionError, connectionReason } from '../connection.ts'
 
 export interface VaultEnvClientOptions {
   /** The server's address, with or without a path below it. */
@@ -7,6 +8,11 @@ export interface VaultEnvClientOptions {
   readonly key: VaultEnvKey
   readonly signal: AbortSignal
   readonly userAgent: string
+}
+
+const WORDS: ConnectionWords = {
+  address: 'VAULT_URL',
+  authority: 'NODE_EXTRA_CA_CERTS=ca.pem in the environment.',
 }
 
 type Answer = Readonly<Record<string, unknown>>
@@ -77,9 +83,7 @@ async function post(
     if (signal.aborted) throw new SecretsError('ABORTED', `The request to ${url} was given up.`)
     // `fetch failed`: the reason is below.
     const cause = error instanceof Error ? error.cause : undefined
-    throw new SecretsError('UNREACHABLE', `Cannot reach ${url}: ${reasonOf(cause ?? error)}.`, {
-      hint: 'Check the address (VAULT_URL), and that the network lets it through.',
-    })
+    throw connectionError(connectionReason(cause ?? error), url, WORDS)
   }
 }
 
