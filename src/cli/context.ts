@@ -3,12 +3,14 @@ import { resolve } from 'node:path'
 import type { DeclaredSecret, ResolvedConfig } from '../core/config/resolve.ts'
 import { SecretsError } from '../core/errors.ts'
 import { didYouMean } from '../core/nearest.ts'
-import { createSecrets, type Secrets, type SecretsOptions } from '../core/pipeline.ts'
+import { createSecrets, type LoadOptions, type Secrets, type SecretsOptions } from '../core/pipeline.ts'
 import type { Snapshot } from '../core/snapshot.ts'
 import { aliasesOf, ownerOf } from '../core/template.ts'
 import type { SecretDeclaration } from '../core/types.ts'
 import type { CommonFlags } from './command.ts'
 import { notFoundError } from './errors.ts'
+import { count } from './output.ts'
+import { withProgress } from './progress.ts'
 
 /** @throws CliError when the folder is not there */
 export function rootOf(flags: Pick<CommonFlags, 'root'>): string {
@@ -31,10 +33,25 @@ export function optionsOf(flags: CommonFlags): SecretsOptions {
 export async function withSecrets<T>(flags: CommonFlags, work: (secrets: Secrets) => Promise<T>): Promise<T> {
   const secrets = await createSecrets(optionsOf(flags))
   try {
-    return await work(secrets)
+    return await work({ ...secrets, load: (how) => loadVisibly(secrets, how) })
   } finally {
     await secrets.close()
   }
+}
+
+/** All of a project's secrets; who waits for them at a terminal sees for what. */
+export function loadVisibly({ config, load }: Secrets, how?: LoadOptions): Promise<Snapshot> {
+  return withProgress(
+    () => readingText(config),
+    () => load(how),
+  )
+}
+
+function readingText({ secrets, imports, providers }: ResolvedConfig): string {
+  const references = [...imports, ...[...secrets.values()].flatMap(({ reference }) => reference ?? [])]
+  const from = new Set(references.map(({ provider }) => provider))
+  const names = [...providers.keys()].filter((name) => from.has(name))
+  return `Reading ${count(references.length, 'secret')} from ${names.join(', ') || 'the configuration'}`
 }
 
 /**
@@ -97,7 +114,7 @@ async function loadParts(
     import: imports ? config.imports.map(({ source }) => source) : [],
   })
   // Not closed: the providers belong to the whole, which closes them.
-  return part.load()
+  return loadVisibly(part)
 }
 
 function declarationOf(secret: DeclaredSecret): SecretDeclaration {

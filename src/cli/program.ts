@@ -5,6 +5,7 @@ import { type CommandTable, PROGRAM, tidy, tokensOf } from './command.ts'
 import { describeError, exitCodeOf, formatError, usageError } from './errors.ts'
 import { watchInterrupt } from './interrupt.ts'
 import { note, noteColors, print, result, watchOutput } from './output.ts'
+import { withoutProgress } from './progress.ts'
 
 export interface Program {
   readonly commands: CommandTable
@@ -20,6 +21,7 @@ export async function runProgram(program: Program, argv: readonly string[]): Pro
   const end = argv.indexOf('--')
   const own = end === -1 ? argv : argv.slice(0, end)
   const json = own.includes('--json')
+  if (json) withoutProgress()
   try {
     await dispatch(program, argv, own)
   } catch (caught) {

@@ -18,14 +18,14 @@ export default command({
   },
   async run({ flags, list }) {
     const { output = '.env.local', yes, json } = flags
-    const { loadSome, optionsOf, rootOf } = await import('../context.ts')
+    const { loadSome, loadVisibly, optionsOf, rootOf } = await import('../context.ts')
     const { createSecrets } = await import('../../core/pipeline.ts')
     const { envText } = await import('../env-file.ts')
     const { textsOf } = await import('../reveal.ts')
     const only = list('only')
     // The providers' own values: what the shell has set is known to the shell.
     const secrets = await createSecrets({ ...optionsOf(flags), processEnv: false })
-    const values = await (only.length > 0 ? loadSome(secrets.config, only) : secrets.load())
+    const values = await (only.length > 0 ? loadSome(secrets.config, only) : loadVisibly(secrets))
       .then((snapshot) => textsOf(snapshot, only.length > 0 ? only : snapshot.names()))
       .finally(() => secrets.close())
     if (values.size === 0) throw notFoundError('There are no secrets to write.', 'Names: secrets list')

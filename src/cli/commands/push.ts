@@ -23,11 +23,15 @@ export default command({
     const { planPush } = await import('../push.ts')
     const { approve } = await import('../prompt.ts')
     const { writeTo } = await import('../write.ts')
+    const { withProgress } = await import('../progress.ts')
     const only = list('only')
     const given = await readEnvFile(resolve(rootOf(flags), file))
     const values = new Map([...given].filter(([name]) => only.length === 0 || only.includes(name)))
     await withSecrets(flags, async ({ config, contextFor }) => {
-      const plan = await planPush(config, contextFor, values, env)
+      const plan = await withProgress(
+        () => `Comparing ${count(values.size, 'value')} with what is there`,
+        () => planPush(config, contextFor, values, env),
+      )
       const open = plan.filter(({ kind }) => kind !== 'same')
       const changes = plan.map(({ name, kind, target }) => {
         return { name, kind, provider: target.name, path: target.path, field: target.field ?? null }
@@ -46,10 +50,15 @@ export default command({
       await approve(`Write ${count(open.length, 'value')}?`, yes)
       const written: string[] = []
       try {
-        for (const { name, value, target, expected, environment } of open) {
-          await writeTo(config, target, value, { environment, expected }, contextFor(target.name))
-          written.push(name)
-        }
+        await withProgress(
+          () => `Writing ${written.length + 1} of ${open.length}`,
+          async () => {
+            for (const { name, value, target, expected, environment } of open) {
+              await writeTo(config, target, value, { environment, expected }, contextFor(target.name))
+              written.push(name)
+            }
+          },
+        )
       } catch (error) {
         if (written.length > 0) warn(`Written before it failed: ${written.join(', ')}.`)
         throw error

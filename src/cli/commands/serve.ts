@@ -45,14 +45,19 @@ export default command({
     const databaseUrl = flags['database-url'] ?? process.env.DATABASE_URL
     const authToken = process.env.DATABASE_AUTH_TOKEN
     await checkFile(databaseUrl ?? 'file:vault-env.db')
-    const server = await serve({
+    const { withProgress } = await import('../progress.ts')
+    const options = {
       ...(flags.host && { host: flags.host }),
       port,
       rateLimit,
       strict: flags.strict === true,
       ...(databaseUrl && { databaseUrl }),
       ...(authToken && { authToken }),
-    })
+    }
+    const server = await withProgress(
+      () => 'Opening the database',
+      () => serve(options),
+    )
     // Before it is told: whoever reads the line may stop it at once.
     const stopped = new Promise<void>((resolve) => {
       onInterrupt(resolve)

@@ -2,7 +2,7 @@ import { SecretsError } from '../../core/errors.ts'
 import { createSecrets } from '../../core/pipeline.ts'
 import type { CheckResult } from '../../core/types.ts'
 import type { CommonFlags } from '../command.ts'
-import { optionsOf } from '../context.ts'
+import { loadVisibly, optionsOf } from '../context.ts'
 import { count } from '../output.ts'
 import { quiet } from './quiet.ts'
 
@@ -14,7 +14,7 @@ import { quiet } from './quiet.ts'
 export async function valueChecks(flags: CommonFlags, told: readonly string[]): Promise<CheckResult[]> {
   const secrets = await createSecrets({ ...optionsOf(flags), cache: false, logger: quiet })
   try {
-    const snapshot = await secrets.load()
+    const snapshot = await loadVisibly(secrets)
     const { client } = secrets.config
     return [
       { label: 'values', ok: true, detail: `${count(snapshot.names().length, 'name')}, all as declared` },
