@@ -28,6 +28,10 @@ export default command({
     },
     only: { type: 'string', description: 'These names and no others', valueHint: 'A,B' },
   },
+  exits: [
+    [EXIT.notExecutable, 'the program cannot be started'],
+    [EXIT.commandNotFound, 'there is no such program'],
+  ],
   wrapsCommand: true,
   async run({ flags, list, rest }) {
     const [program, ...args] = rest

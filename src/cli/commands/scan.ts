@@ -39,6 +39,7 @@ export default command({
     },
     'update-baseline': { type: 'boolean', description: 'Accept everything that is found' },
   },
+  exits: [[EXIT.leak, 'a value was found']],
   async run({ flags, list }) {
     const format = (flags.format ?? (flags.json ? 'json' : 'text')) as Format
     if (flags.json && format !== 'json')

@@ -28,6 +28,7 @@ import { activeProfile } from './active.ts'
 import { findConfig } from './find.ts'
 import { loadConfigFile } from './load.ts'
 import { type ConfigLayer, mergeLayers, profileLayer } from './merge.ts'
+import { fillPlaceholders, wholePlace } from './placeholders.ts'
 import { checkShape } from './shape.ts'
 import { DEFAULT_WATCH, watchSettings } from './watch-settings.ts'
 
@@ -273,26 +274,6 @@ function build(
   })
   throwProblems(problems, (count) => `${count} mistakes in the configuration:`)
   return resolved
-}
-
-/** `{environment}` and `{profile}` in a reference stand for the active ones. */
-function fillPlaceholders(
-  source: string,
-  place: { environment: string; profile: string | undefined },
-): string {
-  return source
-    .replaceAll('{environment}', () => encodeURIComponent(place.environment))
-    .replaceAll('{profile}', () => encodeURIComponent(place.profile ?? 'default'))
-}
-
-/** `aws` or `aws:` alone means the secret named after the environment (one secret = one environment). */
-function wholePlace(source: string, environment: string): string {
-  if (!/^[\w-]+:?$/.test(source)) return source
-  const slug = environment
-    .toLowerCase()
-    .replace(/[^a-z0-9]+/g, '-')
-    .replace(/^-+|-+$/g, '')
-  return `${source.replace(':', '')}:${slug}`
 }
 
 function asProvider(name: string, given: Provider | ProviderDescription): Provider {
