@@ -72,7 +72,7 @@ it('on a read-only disk, reads all the same, and says what it cannot write', asy
 
 /** Commands that read no file of the project that others may not read. */
 const WITHOUT_FILES =
-  /^(completion|(vault-env )?(approve|revoke|list)-device.*|vault-env (versions|rollback))$/
+  /^(completion|dashboard|(vault-env )?(approve|revoke|list)-device.*|vault-env (versions|rollback))$/
 
 it('names the file that it may not read', async () => {
   const tried = await world.tryAll(async (command) => {

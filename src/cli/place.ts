@@ -34,10 +34,7 @@ export function referenceTo(config: ResolvedConfig, word: string): Place {
       hint: `Configured: ${[...config.providers.keys()].join(', ')}.`,
     })
   const wrong = provider.validate?.(reference)
-  if (wrong !== undefined)
-    throw new SecretsError('REFERENCE_INVALID', `Cannot use ${word}: ${wrong}.`, {
-      hint: 'A reference is provider:path, such as vault:myapp/db.',
-    })
+  if (wrong !== undefined) throw new SecretsError('REFERENCE_INVALID', `Cannot use ${word}: ${wrong}.`)
   return { reference, provider }
 }
 

@@ -13,6 +13,8 @@ export interface FaultCase {
    * @param id of the project: what is written at a provider has it in its path
    */
   args(id: string): readonly (readonly string[])[]
+  /** What the project has besides. */
+  files?(id: string): Readonly<Record<string, string>>
   /** What is piped in. */
   readonly input?: string
   /** The exit code in an empty folder. */
@@ -109,6 +111,22 @@ export const CASES: Readonly<Record<string, FaultCase>> = {
     writes: true,
     stays: true,
   },
+  link: {
+    args: (id) => [['link', 'staging', `vault:faults/${id}/staging`, '--file', 'push.env', '--yes']],
+    bare: 3,
+    asks: 'providers',
+    writes: true,
+  },
+  unlink: {
+    args: once('unlink', 'staging', '--yes'),
+    files: (id) => ({ 'secrets.links.json': `{"links":{"staging":"vault:faults/${id}/staging"}}\n` }),
+    bare: 3,
+    asks: 'nobody',
+    writes: true,
+  },
+  patch: { args: once('patch', 'VAULT_ONE', '--yes'), input: 'new', bare: 2, asks: 'providers' },
+  device: { args: once('device', 'list'), ...device },
+  dashboard: { args: once('dashboard', '--port', '0'), bare: 0, asks: 'nobody', stays: true },
   'register-device': { args: once('register-device', '--name', 'faults'), ...device },
   'approve-device': { args: once('approve-device', '--id', 'DEVICE'), ...device },
   'list-devices': { args: once('list-devices'), ...device },

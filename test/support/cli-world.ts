@@ -206,7 +206,7 @@ export class FaultWorld {
     timeout: number,
     key: string,
   ): FaultProject {
-    writeFiles(place.root, projectFiles(id, at, timeout))
+    writeFiles(place.root, { ...projectFiles(id, at, timeout), ...CASES[command]!.files?.(id) })
     // `vault-env init` makes a project of its own.
     const own = command === 'vault-env init' ? {} : { VAULT_KEY: key }
     if (command === 'vault-env push')

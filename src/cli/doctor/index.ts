@@ -1,3 +1,4 @@
+import { ignoredBeside } from '../../core/config/find.ts'
 import type { ResolvedConfig } from '../../core/config/resolve.ts'
 import { SecretsError } from '../../core/errors.ts'
 import { createSecrets, type Secrets } from '../../core/pipeline.ts'
@@ -72,7 +73,7 @@ function configChecks(config: ResolvedConfig): CheckResult[] {
           const above = index === 0 || files.length === 1 ? '' : ' (overrides the one above)'
           return { label: 'file', ok: true, detail: `${file}${above}` }
         })),
-    ...config.ignoredFiles.map((file) => {
+    ...ignoredBeside(files).map((file) => {
       const hint = `Remove one of the two: ${files.at(-1)} is the one that counts.`
       return { label: 'file', ok: true, detail: `${file} is not read`, hint }
     }),

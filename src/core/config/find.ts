@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { dirname, join, resolve } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import { configFolder } from '../files.ts'
 
 /** Looked for in this order; the first one in a folder is the one. */
@@ -18,8 +18,6 @@ export interface FoundConfig {
   readonly root: string
   /** From the least to the most specific. */
   readonly files: readonly ConfigFile[]
-  /** Configurations of other kinds beside the project's, which nobody reads. */
-  readonly ignored: readonly string[]
 }
 
 function configIn(folder: string, base: string): string | undefined {
@@ -61,8 +59,15 @@ export function findConfig(start: string): FoundConfig {
     top === undefined || top === workspaceFolder ? undefined : configIn(top, 'secrets.config')
   if (repository) files.push({ kind: 'repository', file: repository })
   if (workspace) files.push({ kind: 'workspace', file: workspace })
-  const ignored = EXTENSIONS.map((extension) =>
-    join(workspaceFolder ?? '', `secrets.config.${extension}`),
-  ).filter((file) => workspaceFolder !== undefined && file !== workspace && existsSync(file))
-  return { ignored, root: workspaceFolder ?? packageRoot ?? searched[0]!, files }
+  return { root: workspaceFolder ?? packageRoot ?? searched[0]!, files }
+}
+
+/** Configurations of another kind beside those that are read: whoever changes one of them wonders. */
+export function ignoredBeside(files: readonly string[]): string[] {
+  const read = files.filter((file) => /^secrets\.config\.\w+$/.test(basename(file)))
+  return read.flatMap((file) =>
+    EXTENSIONS.map((extension) => join(dirname(file), `secrets.config.${extension}`)).filter(
+      (other) => !files.includes(other) && existsSync(other),
+    ),
+  )
 }

@@ -28,7 +28,6 @@ import { activeProfile } from './active.ts'
 import { findConfig } from './find.ts'
 import { loadConfigFile } from './load.ts'
 import { type ConfigLayer, mergeLayers, profileLayer } from './merge.ts'
-import { fillPlaceholders, wholePlace } from './placeholders.ts'
 import { checkShape } from './shape.ts'
 import { DEFAULT_WATCH, watchSettings } from './watch-settings.ts'
 
@@ -92,8 +91,6 @@ export interface ResolvedConfig {
   readonly audit: string | undefined
   /** The files that were read, from the least to the most specific. */
   readonly files: readonly string[]
-  /** Configurations of other kinds beside the project's, which are not read. */
-  readonly ignoredFiles: readonly string[]
   /** `providers.vault` → who said so last. */
   readonly origins: ReadonlyMap<string, string>
 }
@@ -143,7 +140,6 @@ export async function resolveConfig(options: ResolveOptions = {}): Promise<Resol
     environment,
     profile,
     files: files.map(({ file }) => file),
-    ignoredFiles: files === found.files ? found.ignored : [],
     origins,
   })
 }
@@ -162,7 +158,7 @@ function zeroConfig(config: SecretsConfig): SecretsConfig {
 
 function build(
   config: SecretsConfig,
-  place: Pick<ResolvedConfig, 'root' | 'environment' | 'profile' | 'files' | 'ignoredFiles' | 'origins'>,
+  place: Pick<ResolvedConfig, 'root' | 'environment' | 'profile' | 'files' | 'origins'>,
 ): ResolvedConfig {
   const problems: SecretsError[] = []
   const attempt = <T>(make: () => T): T | undefined => {
@@ -274,6 +270,26 @@ function build(
   })
   throwProblems(problems, (count) => `${count} mistakes in the configuration:`)
   return resolved
+}
+
+/** `{environment}` and `{profile}` in a reference stand for the active ones. */
+function fillPlaceholders(
+  source: string,
+  place: { environment: string; profile: string | undefined },
+): string {
+  return source
+    .replaceAll('{environment}', () => encodeURIComponent(place.environment))
+    .replaceAll('{profile}', () => encodeURIComponent(place.profile ?? 'default'))
+}
+
+/** `aws` or `aws:` alone means the secret named after the environment (one secret = one environment). */
+function wholePlace(source: string, environment: string): string {
+  if (!/^[\w-]+:?$/.test(source)) return source
+  const slug = environment
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, '-')
+    .replace(/^-+|-+$/g, '')
+  return `${source.replace(':', '')}:${slug}`
 }
 
 function asProvider(name: string, given: Provider | ProviderDescription): Provider {
