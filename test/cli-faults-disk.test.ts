@@ -1,9 +1,11 @@
 import { chmodSync, existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, inject, it } from 'vitest'
+import { afterAll, beforeAll, expect, inject, it, vi } from 'vitest'
 import { complaints, report, type Tried } from './support/cli-faults.ts'
 import { type FaultProject, FaultWorld } from './support/cli-world.ts'
 
+// A hundred processes in each test.
+vi.setConfig({ testTimeout: 300_000 })
 let world: FaultWorld
 
 beforeAll(async () => {

@@ -1,5 +1,5 @@
 import pLimit from 'p-limit'
-import { afterAll, beforeAll, expect, inject, it } from 'vitest'
+import { afterAll, beforeAll, expect, inject, it, vi } from 'vitest'
 import {
   CASES,
   complaints,
@@ -14,6 +14,8 @@ import { FaultWorld } from './support/cli-world.ts'
 import { freePort } from './support/servers.ts'
 
 const servers = inject('servers')
+// A hundred processes in each test.
+vi.setConfig({ testTimeout: 300_000 })
 let world: FaultWorld
 
 beforeAll(async () => {

@@ -45,11 +45,13 @@ export class FaultWorld {
   readonly #servers: Servers
   readonly #vaultEnv: RunningVaultServer
   readonly bao: Bao
+  readonly #aws: SecretsManagerClient
   /** Of everything that was written anywhere. */
   readonly values: string[] = []
   readonly #places: CliPlace[] = []
   readonly #printed: string[] = []
   #count = 0
+  #shared: Promise<WireClient> | undefined
 
   private constructor(name: string, built: string, servers: Servers, vaultEnv: RunningVaultServer) {
     this.#name = name
@@ -57,6 +59,11 @@ export class FaultWorld {
     this.#servers = servers
     this.#vaultEnv = vaultEnv
     this.bao = new Bao(servers.bao)
+    this.#aws = new SecretsManagerClient({
+      region: 'eu-central-1',
+      endpoint: servers.moto.url,
+      credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
+    })
   }
 
   static async start(name: string, servers: Servers): Promise<FaultWorld> {
@@ -66,6 +73,7 @@ export class FaultWorld {
   }
 
   async stop(): Promise<void> {
+    this.#aws.destroy()
     await this.#vaultEnv.close()
   }
 
@@ -99,24 +107,13 @@ export class FaultWorld {
     const value = this.secret()
     await this.bao.write2('secret', `faults/${id}`, { value: 'first' })
     await this.bao.write2('secret', `faults/${id}`, { value })
-    const client = new SecretsManagerClient({
-      region: 'eu-central-1',
-      endpoint: this.#servers.moto.url,
-      credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
-    })
-    await client.send(new CreateSecretCommand({ Name: `faults-${id}`, SecretString: 'first' }))
-    await client.send(new PutSecretValueCommand({ SecretId: `faults-${id}`, SecretString: this.secret() }))
-    client.destroy()
-    const wire = await new WireClient(this.#vaultEnv.url).start()
-    for (const environment of ['development', 'production'])
-      await openProject({
-        url: wire.url,
-        key: wire.key,
-        deviceSecret: null,
-        context: { environment, signal: AbortSignal.timeout(60_000), userAgent: 'test' },
-      }).push({ SHARED_ONE: this.secret() }, ['SHARED_ONE'])
-    this.values.push(wire.key)
-    const project = this.#furnish(command, place, id, this.addresses, 30_000, wire.key)
+    await this.#aws.send(new CreateSecretCommand({ Name: `faults-${id}`, SecretString: 'first' }))
+    await this.#aws.send(new PutSecretValueCommand({ SecretId: `faults-${id}`, SecretString: this.secret() }))
+    // Whoever registers a device, or makes versions, must not be in the way of others.
+    const wire = await (/device|vault-env/.test(command)
+      ? this.#vaultEnvProject()
+      : (this.#shared ??= this.#vaultEnvProject()))
+    const project = this.#furnish(command, place, id, this.addresses, 60_000, wire.key)
     if (!/(approve|revoke)-device/.test(command)) return project
     const registered = await wire.signed('devices/register', {
       device_name: 'first',
@@ -187,6 +184,19 @@ export class FaultWorld {
       canaryFiles(folder, this.values).filter((file) => !meant.test(file)),
     )
     return { printed, files }
+  }
+
+  async #vaultEnvProject(): Promise<WireClient> {
+    const wire = await new WireClient(this.#vaultEnv.url).start()
+    this.values.push(wire.key)
+    for (const environment of ['development', 'production'])
+      await openProject({
+        url: wire.url,
+        key: wire.key,
+        deviceSecret: null,
+        context: { environment, signal: AbortSignal.timeout(60_000), userAgent: 'test' },
+      }).push({ SHARED_ONE: this.secret() }, ['SHARED_ONE'])
+    return wire
   }
 
   #place(command: string): { place: CliPlace; id: string } {
