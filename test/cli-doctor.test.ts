@@ -57,6 +57,7 @@ it('is content when everything is there', async () => {
     'This machine',
     `vault: ${url}`,
     'local: .secrets/local.vault',
+    'Names',
   ])
   expect(text).toContain(`✔ read vault:${PATH}`)
   expect(text).toContain('Everything is in order.')

@@ -249,6 +249,7 @@ test('what is sent: the marker, the agent, the namespace with the data and not w
   expect(requests.map((request) => request.url)).toEqual([
     '/v1/sys/health',
     '/v1/auth/token/lookup-self',
+    '/v1/sys/internal/ui/mounts/secret',
     '/v1/secret/data/a%20b/c?version=2',
   ])
   const [health, , data] = requests.map((request) => request.headers)

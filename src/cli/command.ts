@@ -2,7 +2,7 @@ import { basename } from 'node:path'
 import { parseArgs, stripVTControlCharacters } from 'node:util'
 import { type ArgsDef, type CommandDef, defineCommand, renderUsage } from 'citty'
 import { didYouMean } from '../core/nearest.ts'
-import { usageError } from './errors.ts'
+import { COMMON_EXITS, usageError } from './errors.ts'
 import { colors } from './output.ts'
 
 /** Which of the two programs runs: both have the device commands. */
@@ -46,6 +46,8 @@ interface CommandInput<Args extends ArgsDef> {
   /** What was typed, and what it does. */
   readonly examples: readonly (readonly [line: string, meaning: string])[]
   readonly args: Args
+  /** Exit codes of its own, beside those of every command. */
+  readonly exits?: readonly (readonly [code: number, meaning: string])[]
   /** Whether what stands behind `--` is the command line of another program. Default: further arguments. */
   readonly wrapsCommand?: boolean
   run(invocation: Invocation<Args>): Promise<void>
@@ -68,7 +70,7 @@ export type CommandTable = Readonly<
 >
 
 export function command<const Args extends ArgsDef>(input: CommandInput<Args>): Command {
-  const { name, description, examples, wrapsCommand = false } = input
+  const { name, description, examples, exits = [], wrapsCommand = false } = input
   const args: ArgsDef = { ...input.args, ...COMMON }
   const definition = defineCommand({
     meta: { name: `${PROGRAM} ${name}`, description },
@@ -99,7 +101,13 @@ export function command<const Args extends ArgsDef>(input: CommandInput<Args>): 
       const width = Math.max(...examples.map(([line]) => line.length))
       const lines = examples.map(([line, meaning]) => `  ${line.padEnd(width)}  ${colors.dim(meaning)}`)
       const usage = await renderUsage(definition)
-      return [tidy(usage), '', colors.bold('EXAMPLES'), '', ...lines].join('\n')
+      const codes = [...COMMON_EXITS, ...exits].sort(([a], [b]) => a - b)
+      const meanings = codes.map(([code, meaning]) => `${code} ${meaning}`).join(' · ')
+      return [
+        tidy(usage),
+        ...['', colors.bold('EXAMPLES'), '', ...lines],
+        ...['', colors.bold('EXIT CODES'), '', `  ${meanings}`],
+      ].join('\n')
     },
   }
 }

@@ -1,40 +1,80 @@
 import type { ArgsDef } from 'citty'
-import { commands } from './commands/index.ts'
+import type { CommandTable } from './command.ts'
+import { commands as secrets } from './commands/index.ts'
+import { commands as vaultEnv } from './vault-env/index.ts'
+
+interface Flag {
+  readonly name: string
+  readonly description: string
+  readonly takesValue: boolean
+}
 
 interface Word {
   readonly name: string
   readonly description: string
-  readonly flags: readonly { readonly name: string; readonly description: string }[]
+  readonly flags: readonly Flag[]
+  /** What may stand as its argument, where that is a choice; else files. */
+  readonly choices: readonly string[]
 }
 
-async function words(): Promise<Word[]> {
+/** The programs that share their commands. */
+interface Program {
+  readonly names: readonly string[]
+  /** Of the shell function. */
+  readonly id: string
+  readonly words: readonly Word[]
+}
+
+async function programs(): Promise<Program[]> {
+  return [
+    { names: ['secrets', 'unplugin-secrets'], id: '_secrets', words: await wordsOf(secrets) },
+    { names: ['vault-env'], id: '_vault_env', words: await wordsOf(vaultEnv) },
+  ]
+}
+
+function wordsOf(commands: CommandTable): Promise<Word[]> {
   return Promise.all(
     Object.entries(commands).map(async ([name, { description, load }]): Promise<Word> => {
-      const args = (await load()).default.definition.args as ArgsDef
-      const flags = Object.entries(args).flatMap(([flag, definition]) => {
+      const args = Object.entries((await load()).default.definition.args as ArgsDef)
+      const flags = args.flatMap(([flag, definition]) => {
         if (definition.type === 'positional') return []
         const negated = definition.type === 'boolean' && definition.default === true
-        return [{ name: `--${negated ? 'no-' : ''}${flag}`, description: definition.description ?? '' }]
+        const meaning = negated ? definition.negativeDescription : definition.description
+        return [
+          {
+            name: `--${negated ? 'no-' : ''}${flag}`,
+            description: meaning ?? '',
+            takesValue: definition.type !== 'boolean',
+          },
+        ]
       })
-      return { name, description, flags }
+      const choices = args.flatMap(([, definition]) => {
+        return definition.type === 'positional' && 'options' in definition
+          ? (definition.options as string[])
+          : []
+      })
+      return { name, description, flags, choices }
     }),
   )
 }
 
 /** The whole of what is completed stands in the script: no key press starts a process. */
 export async function completionScript(shell: 'bash' | 'zsh' | 'fish'): Promise<string> {
-  const all = await words()
-  return { bash, zsh, fish }[shell](all)
+  const all = await programs()
+  const write = { bash, zsh, fish }[shell]
+  const head = { bash: [], fish: [], zsh: [`#compdef ${all.flatMap(({ names }) => names).join(' ')}`] }[shell]
+  return [...head, ...all.map(write)].join('\n')
 }
 
 const flagsOf = ({ flags }: Word): string => [...flags.map(({ name }) => name), '--help'].join(' ')
 /** As a word for a shell. */
 const quote = (text: string): string => `'${text.replaceAll("'", String.raw`'\''`)}'`
 
-function bash(all: readonly Word[]): string {
-  return `# secrets completion bash
-_secrets() {
-  local word="\${COMP_WORDS[COMP_CWORD]}" command='' i
+function bash({ names, id, words }: Program): string {
+  const line = (word: Word): string =>
+    `    ${word.name}) flags=${quote(flagsOf(word))}; choices=${quote(word.choices.join(' '))} ;;`
+  return `${id}() {
+  local word="\${COMP_WORDS[COMP_CWORD]}" command='' flags='' choices='' i
   for ((i = 1; i < COMP_CWORD; i++)); do
     case "\${COMP_WORDS[i]}" in
       --) COMPREPLY=(); compopt -o default 2>/dev/null; return ;;
@@ -44,54 +84,57 @@ _secrets() {
   done
   COMPREPLY=()
   case "$command" in
-    '') COMPREPLY=($(compgen -W ${quote(all.map(({ name }) => name).join(' '))} -- "$word")); return ;;
-${all.map((word) => `    ${word.name}) local flags=${quote(flagsOf(word))} ;;`).join('\n')}
+    '') COMPREPLY=($(compgen -W ${quote(words.map(({ name }) => name).join(' '))} -- "$word")); return ;;
+${words.map(line).join('\n')}
     *) return ;;
   esac
   if [[ "$word" == -* ]]; then COMPREPLY=($(compgen -W "$flags" -- "$word"))
+  elif [[ -n "$choices" ]]; then COMPREPLY=($(compgen -W "$choices" -- "$word"))
   else compopt -o default 2>/dev/null; fi
 }
-complete -F _secrets secrets unplugin-secrets`
+complete -F ${id} ${names.join(' ')}`
 }
 
-function zsh(all: readonly Word[]): string {
+function zsh({ names, id, words }: Program): string {
   const entry = (name: string, description: string): string =>
     quote(`${name.replaceAll(':', '\\:')}:${description}`)
-  return `#compdef secrets unplugin-secrets
-_secrets() {
-  local -a names flags
+  const line = ({ name, flags, choices }: Word): string =>
+    `    ${name}) flags=(${flags.map((flag) => entry(flag.name, flag.description)).join(' ')}); choices=(${choices.join(' ')}) ;;`
+  return `${id}() {
+  local -a names flags choices
   if (( CURRENT == 2 )); then
     names=(
-${all.map(({ name, description }) => `      ${entry(name, description)}`).join('\n')}
+${words.map(({ name, description }) => `      ${entry(name, description)}`).join('\n')}
     )
     _describe 'command' names
     return
   fi
   case "\${words[2]}" in
-${all
-  .map(({ name, flags }) => {
-    return `    ${name}) flags=(${flags.map((flag) => entry(flag.name, flag.description)).join(' ')}) ;;`
-  })
-  .join('\n')}
+${words.map(line).join('\n')}
   esac
-  if [[ "\${words[CURRENT]}" == -* ]]; then _describe 'flag' flags; else _files; fi
+  if [[ "\${words[CURRENT]}" == -* ]]; then _describe 'flag' flags
+  elif (( $#choices )); then _describe 'argument' choices
+  else _files; fi
 }
-compdef _secrets secrets unplugin-secrets`
+compdef ${id} ${names.join(' ')}`
 }
 
-function fish(all: readonly Word[]): string {
-  const programs = ['secrets', 'unplugin-secrets']
-  return programs
+function fish({ names, words }: Program): string {
+  const within = (name: string): string => quote(`__fish_seen_subcommand_from ${name}`)
+  return names
     .flatMap((program) => [
-      ...all.map(({ name, description }) => {
+      ...words.map(({ name, description }) => {
         return `complete -c ${program} -f -n __fish_use_subcommand -a ${name} -d ${quote(description)}`
       }),
-      ...all.flatMap(({ name, flags }) =>
-        flags.map((flag) => {
-          const long = flag.name.slice(2)
-          return `complete -c ${program} -n ${quote(`__fish_seen_subcommand_from ${name}`)} -l ${long} -d ${quote(flag.description)}`
+      ...words.flatMap(({ name, flags, choices }) => [
+        ...flags.map((flag) => {
+          const value = flag.takesValue ? ' -r' : ''
+          return `complete -c ${program} -n ${within(name)} -l ${flag.name.slice(2)}${value} -d ${quote(flag.description)}`
         }),
-      ),
+        ...(choices.length > 0
+          ? [`complete -c ${program} -f -n ${within(name)} -a ${quote(choices.join(' '))}`]
+          : []),
+      ]),
     ])
     .join('\n')
 }

@@ -2,12 +2,14 @@ import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { ResolvedConfig } from '../core/config/resolve.ts'
 import { didYouMean } from '../core/nearest.ts'
-import { createSecrets, type Secrets, type SecretsOptions } from '../core/pipeline.ts'
+import { createSecrets, type LoadOptions, type Secrets, type SecretsOptions } from '../core/pipeline.ts'
 import type { Snapshot } from '../core/snapshot.ts'
 import { openSome as openNames, type Some } from '../core/some.ts'
 import { ownerOf } from '../core/template.ts'
 import type { CommonFlags } from './command.ts'
 import { notFoundError } from './errors.ts'
+import { count } from './output.ts'
+import { withProgress } from './progress.ts'
 
 /** @throws CliError when the folder is not there */
 export function rootOf(flags: Pick<CommonFlags, 'root'>): string {
@@ -30,10 +32,25 @@ export function optionsOf(flags: CommonFlags): SecretsOptions {
 export async function withSecrets<T>(flags: CommonFlags, work: (secrets: Secrets) => Promise<T>): Promise<T> {
   const secrets = await createSecrets(optionsOf(flags))
   try {
-    return await work(secrets)
+    return await work({ ...secrets, load: (how) => loadVisibly(secrets, how) })
   } finally {
     await secrets.close()
   }
+}
+
+/** All of a project's secrets; who waits for them at a terminal sees for what. */
+export function loadVisibly({ config, load }: Secrets, how?: LoadOptions): Promise<Snapshot> {
+  return withProgress(
+    () => readingText(config),
+    () => load(how),
+  )
+}
+
+function readingText({ secrets, imports, providers }: ResolvedConfig): string {
+  const references = [...imports, ...[...secrets.values()].flatMap(({ reference }) => reference ?? [])]
+  const from = new Set(references.map(({ provider }) => provider))
+  const names = [...providers.keys()].filter((name) => from.has(name))
+  return `Reading ${count(references.length, 'secret')} from ${names.join(', ') || 'the configuration'}`
 }
 
 /**
@@ -53,7 +70,10 @@ export async function openSome(config: ResolvedConfig, names: readonly string[])
     const unknown = names.find((name) => ownerOf(name, isDeclared) === undefined)
     if (unknown !== undefined) throw unknownName(unknown, config.secrets.keys())
   }
-  const some = await openNames(config, names)
+  const some = await withProgress(
+    () => readingText(config),
+    () => openNames(config, names),
+  )
   for (const name of names) {
     if (some.snapshot.get(name) !== undefined) continue
     if (isDeclared(name)) throw notFoundError(`${name} has no value, which its schema allows.`)

@@ -23,6 +23,17 @@ export const EXIT = {
   interrupted: 130,
 } as const
 
+/** For `--help`: those that any command may end with. */
+export const COMMON_EXITS: readonly (readonly [code: number, meaning: string])[] = [
+  [EXIT.ok, 'done'],
+  [EXIT.mend, 'something to mend'],
+  [EXIT.usage, 'the command line'],
+  [EXIT.notFound, 'not there'],
+  [EXIT.unreachable, 'unreachable'],
+  [EXIT.denied, 'not allowed'],
+  [EXIT.interrupted, 'Ctrl-C'],
+]
+
 const UNREACHABLE: ReadonlySet<SecretsErrorCode> = new Set([
   'UNREACHABLE',
   'TIMEOUT',

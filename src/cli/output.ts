@@ -1,4 +1,6 @@
 import picocolors from 'picocolors'
+import { fileHint, reasonOf } from '../core/errors.ts'
+import { EXIT } from './errors.ts'
 
 type Colors = ReturnType<typeof picocolors.createColors>
 
@@ -14,19 +16,26 @@ export const colors: Colors = colorsFor(process.stdout)
 /** For what goes to the standard error. */
 export const noteColors: Colors = colorsFor(process.stderr)
 
-let whenClosed = (_stream: NodeJS.WriteStream): void => process.exit()
+let whenClosed = (stream: NodeJS.WriteStream): void => {
+  if (stream === process.stdout) process.exit()
+}
 
-/** What to do when nobody reads one of our outputs any more (`| head`). Default: end, quietly. */
+/**
+ * What to do when nobody reads one of our outputs any more (`| head`). Default: end quietly where it is the
+ * result's; without remarks the work goes on.
+ */
 export function onClosedOutput(action: (stream: NodeJS.WriteStream) => void): void {
   whenClosed = action
 }
 
-/** A closed pipe is no error of ours; without this Node prints a stack for it. */
+/** A closed pipe is no error of ours, and a full disk one of the user's; without this Node prints a stack. */
 export function watchOutput(): void {
   for (const stream of [process.stdout, process.stderr]) {
     stream.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EPIPE') throw error
-      whenClosed(stream)
+      if (error.code === 'EPIPE') return whenClosed(stream)
+      process.exitCode = EXIT.mend
+      if (stream === process.stdout)
+        note(`${noteColors.red('error:')} Cannot write the output: ${reasonOf(error)}.\n  ${fileHint(error)}`)
     })
   }
 }

@@ -2,8 +2,10 @@ import { type CommandDef, defineCommand, renderUsage, runCommand } from 'citty'
 import { didYouMean } from '../core/nearest.ts'
 import { VERSION } from '../core/user-agent.ts'
 import { type CommandTable, PROGRAM, tidy, tokensOf } from './command.ts'
-import { describeError, EXIT, exitCodeOf, formatError, usageError } from './errors.ts'
+import { describeError, exitCodeOf, formatError, usageError } from './errors.ts'
+import { watchInterrupt } from './interrupt.ts'
 import { note, noteColors, print, result, watchOutput } from './output.ts'
+import { withoutProgress } from './progress.ts'
 
 export interface Program {
   readonly commands: CommandTable
@@ -15,9 +17,11 @@ export interface Program {
 /** Runs one command line to its end. */
 export async function runProgram(program: Program, argv: readonly string[]): Promise<void> {
   watchOutput()
+  watchInterrupt()
   const end = argv.indexOf('--')
   const own = end === -1 ? argv : argv.slice(0, end)
   const json = own.includes('--json')
+  if (json) withoutProgress()
   try {
     await dispatch(program, argv, own)
   } catch (caught) {
@@ -51,8 +55,6 @@ async function dispatch(program: Program, argv: readonly string[], own: readonly
   }
   const mine = (args: readonly string[]) => args.filter((_, index) => index !== first.index)
   command.check(mine(command.wrapsCommand ? own : argv))
-  // `run` leaves a Ctrl-C to the program it started.
-  if (!command.wrapsCommand) process.once('SIGINT', () => process.exit(EXIT.interrupted))
   await runCommand(command.definition, { rawArgs: mine(argv) })
 }
 

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { CommonFlags } from './command.ts'
-import { optionsOf, rootOf } from './context.ts'
+import { loadVisibly, optionsOf, rootOf } from './context.ts'
 import { readEnvFile } from './env-file.ts'
 import { textsOf } from './reveal.ts'
 
@@ -13,7 +13,7 @@ export async function sideOf(flags: CommonFlags, word: string): Promise<Readonly
   // What the shell has set is no difference between two environments.
   const secrets = await createSecrets({ ...optionsOf(flags), environment: word, processEnv: false })
   try {
-    return textsOf(await secrets.load())
+    return textsOf(await loadVisibly(secrets))
   } finally {
     await secrets.close()
   }

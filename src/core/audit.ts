@@ -2,7 +2,7 @@ import { mkdir, open } from 'node:fs/promises'
 import { hostname, userInfo } from 'node:os'
 import { dirname } from 'node:path'
 import type { ResolvedConfig } from './config/resolve.ts'
-import { reasonOf, SecretsError } from './errors.ts'
+import { fileHint, reasonOf, SecretsError } from './errors.ts'
 import type { Snapshot } from './snapshot.ts'
 
 /** What happened: names, places and counts. A field that could hold a value does not belong here. */
@@ -49,6 +49,7 @@ export async function audit(config: ResolvedConfig, event: AuditEvent): Promise<
     throw new SecretsError(
       'FILE_UNREADABLE',
       `Cannot write the audit log ${config.audit}: ${reasonOf(error)}.`,
+      { hint: fileHint(error) },
     )
   }
 }

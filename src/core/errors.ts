@@ -128,6 +128,18 @@ export function throwProblems(problems: readonly SecretsError[], summary: (count
   throw new SecretsError('SEVERAL', summary(problems.length), { problems })
 }
 
+/** What mends it when a file could not be read or written. */
+export function fileHint(error: unknown): string {
+  const reason = reasonOf(error)
+  if (reason === 'EROFS')
+    return 'The disk is read-only there: mount it writable, or use a folder that is (XDG_CACHE_HOME, XDG_CONFIG_HOME for ours).'
+  if (reason === 'ENOSPC' || reason === 'EDQUOT') return 'There is no room left on the disk.'
+  if (reason === 'EACCES' || reason === 'EPERM')
+    return 'This user may not: ls -ld shows the owner and the mode of the file and of its folder.'
+  if (reason === 'ENOENT') return 'It is not there: mend the path.'
+  return 'It must be a file, in a folder, that this user may use.'
+}
+
 /** A code and, for Node's own errors, the reason: safe to print, unlike most error messages. */
 export function reasonOf(error: unknown): string {
   if (error instanceof SecretsError) return error.message

@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto'
+import { existsSync, rmSync } from 'node:fs'
 import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { basename, dirname, isAbsolute, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { reasonOf, SecretsError } from './errors.ts'
+import { fileHint, reasonOf, SecretsError } from './errors.ts'
 
 /**
  * Replaces a file as a whole: whoever reads it, or is killed while writing it, finds the old content
@@ -20,8 +21,10 @@ export async function writeAtomic(
   const folder = dirname(path)
   // A sibling, because rename is atomic inside one file system only.
   const temporary = join(folder, `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`)
+  if (unfinished.size === 0) process.once('exit', removeUnfinished)
+  unfinished.add(temporary)
   try {
-    await mkdir(folder, { recursive: true, mode: 0o700 })
+    await makeFolder(folder)
     try {
       const handle = await open(temporary, 'wx', mode)
       try {
@@ -37,10 +40,35 @@ export async function writeAtomic(
       throw error
     }
   } catch (error) {
-    throw new SecretsError('FILE_UNREADABLE', `Cannot write ${path}: ${reasonOf(error)}.`)
+    throw new SecretsError('FILE_UNREADABLE', `Cannot write ${path}: ${reasonOf(error)}.`, {
+      hint: fileHint(error),
+    })
+  } finally {
+    unfinished.delete(temporary)
+    if (unfinished.size === 0) process.off('exit', removeUnfinished)
   }
   await syncFolder(folder)
   await sweep(folder, basename(path))
+}
+
+/** What is being written: a Ctrl-C in between takes it away. */
+const unfinished = new Set<string>()
+
+function removeUnfinished(): void {
+  for (const file of unfinished) rmSync(file, { force: true })
+}
+
+/** With those above it. Of a disk that cannot be written Node says ENOENT then, which helps nobody. */
+async function makeFolder(folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { recursive: true, mode: 0o700 })
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+    let missing = folder
+    while (!existsSync(dirname(missing))) missing = dirname(missing)
+    await mkdir(missing, { mode: 0o700 })
+    await mkdir(folder, { recursive: true, mode: 0o700 })
+  }
 }
 
 /** No write takes so long, in ms. */
@@ -83,7 +111,7 @@ export async function readIfExists(path: string): Promise<Buffer | undefined> {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
     throw new SecretsError('FILE_UNREADABLE', `Cannot read ${path}: ${reasonOf(error)}.`, {
-      hint: 'It must be a file that this user may read.',
+      hint: fileHint(error),
     })
   }
 }
@@ -125,7 +153,9 @@ async function locked<T>(path: string, work: () => Promise<T>, wait: number, sta
       throw new SecretsError('TIMEOUT', `Another process has held ${path} for more than ${wait / 1000} s.`, {
         hint: `Wait for it, or end it. If there is none, remove the folder ${path}.lock.`,
       })
-    throw new SecretsError('FILE_UNREADABLE', `Cannot lock ${path}: ${reasonOf(error)}.`)
+    throw new SecretsError('FILE_UNREADABLE', `Cannot lock ${path}: ${reasonOf(error)}.`, {
+      hint: fileHint(error),
+    })
   })
   try {
     return await work()
@@ -135,14 +165,22 @@ async function locked<T>(path: string, work: () => Promise<T>, wait: number, sta
   }
 }
 
+/** Locks that are being taken at this moment: made perhaps, and not known to be ours yet. */
+const taking = new Set<Promise<unknown>>()
+
+/** Whoever ends the process at once waits for this: a lock made in that moment would stay behind. */
+export async function locksTaken(): Promise<void> {
+  while (taking.size > 0) await Promise.allSettled(taking)
+}
+
 /** Asks again by itself: the library's retries repeat what cannot succeed (a read-only folder) as well. */
 async function acquire(path: string, deadline: number, stale: number): Promise<() => Promise<void>> {
   // Only writers come here: a warm start reads and never pays for this import.
   const lockfile = (await import('proper-lockfile')).default
   for (;;) {
-    await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+    await makeFolder(dirname(path))
     try {
-      return await lockfile.lock(path, {
+      const taken = lockfile.lock(path, {
         realpath: false,
         stale,
         // Called from a timer when the machine slept past `stale` and another process took over. The
@@ -150,6 +188,8 @@ async function acquire(path: string, deadline: number, stale: number): Promise<(
         // can happen is that one of two changes made in that moment is lost.
         onCompromised: () => {},
       })
+      taking.add(taken)
+      return await taken.finally(() => taking.delete(taken))
     } catch (error) {
       // ENOENT: two took over from the same dead holder, and one of them removed the other's lock.
       const { code } = error as NodeJS.ErrnoException

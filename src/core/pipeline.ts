@@ -1,5 +1,6 @@
 import type { CacheControl } from './cache/control.ts'
 import { type OpenCacheOptions, openCache, type SecretCache } from './cache/index.ts'
+import { ignoredBeside } from './config/find.ts'
 import { type ResolvedConfig, type ResolveOptions, resolveConfig } from './config/resolve.ts'
 import { formatAge } from './duration.ts'
 import { reasonOf } from './errors.ts'
@@ -75,6 +76,7 @@ export interface Secrets {
 export async function createSecrets(options: SecretsOptions = {}): Promise<Secrets> {
   const { logger = consoleLogger, dev, onRevalidated, ...rest } = options
   const config = await resolveConfig(rest)
+  warnOfIgnored(config.files, logger)
   let opened: SecretCache | undefined
   // Opened when the first cached value is asked for: a project without one makes no keys and hears no warning.
   const cache = (): SecretCache | undefined => {
@@ -217,6 +219,17 @@ async function loadOnce(
     const fromCache = [...settled.values.values()].some((value) => isFromCache(value))
     if (how.refresh === true || settled.revoked || !fromCache) throw error
     return loadOnce(loader, { refresh: true }, revalidate)
+  }
+}
+
+/** Said once a process: a build resolves its configuration several times. */
+const warned = new Set<string>()
+
+function warnOfIgnored(files: readonly string[], logger: Logger): void {
+  for (const file of ignoredBeside(files)) {
+    if (warned.has(file)) continue
+    warned.add(file)
+    logger.warn(`${file} is not read, because ${files.at(-1)} is there. Remove one of them.`)
   }
 }
 

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { parse } from 'dotenv'
-import { reasonOf, SecretsError } from '../core/errors.ts'
+import { fileHint, reasonOf, SecretsError } from '../core/errors.ts'
 import { userAgent } from '../core/user-agent.ts'
 import { serverUrl } from '../providers/vault-env/index.ts'
 import { openProject, type VaultEnvProject } from '../providers/vault-env/project.ts'
@@ -51,7 +51,9 @@ function readEnvFile(file: string): Record<string, string> {
     return parse(readFileSync(file))
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return {}
-    throw new SecretsError('FILE_UNREADABLE', `Cannot read ${file}: ${reasonOf(error)}.`)
+    throw new SecretsError('FILE_UNREADABLE', `Cannot read ${file}: ${reasonOf(error)}.`, {
+      hint: fileHint(error),
+    })
   }
 }
 

@@ -47,6 +47,10 @@ export interface Run {
 
 export interface RunOptions {
   readonly env?: Record<string, string>
+  /** A command line in front of the program's. */
+  readonly wrap?: readonly string[]
+  /** The user and the group that it runs as. */
+  readonly uid?: number | undefined
   readonly input?: string | Buffer
   /** Called when the process is there. */
   started?(child: ChildProcess): void
@@ -56,7 +60,8 @@ export interface RunOptions {
 export class CliPlace {
   readonly folder: string
   readonly root: string
-  readonly #main: string
+  /** The file of the program. */
+  readonly main: string
   /** Values that may stand only where `reveal` asked for them. */
   readonly values: string[] = []
   readonly #printed: string[] = []
@@ -64,7 +69,7 @@ export class CliPlace {
   constructor(name: string, packageFolder: string, program: 'main' | 'vault-env' = 'main') {
     this.folder = scratch(name)
     this.root = join(this.folder, 'project')
-    this.#main = join(packageFolder, 'dist', 'cli', `${program}.js`)
+    this.main = join(packageFolder, 'dist', 'cli', `${program}.js`)
     mkdirSync(join(this.root, 'node_modules'), { recursive: true })
     symlinkSync(packageFolder, join(this.root, 'node_modules', 'unplugin-secrets'), 'dir')
     this.write('package.json', '{"name":"project","private":true,"type":"module"}\n')
@@ -96,11 +101,13 @@ export class CliPlace {
     }
   }
 
-  start(args: readonly string[], { env = {} }: RunOptions = {}): ChildProcess {
-    return spawn(process.execPath, [this.#main, ...args], {
+  start(args: readonly string[], { env = {}, wrap = [], uid }: RunOptions = {}): ChildProcess {
+    const [file, ...line] = [...wrap, process.execPath, this.main, ...args]
+    return spawn(file!, line, {
       cwd: this.root,
       env: { ...this.env, ...env },
       stdio: 'pipe',
+      ...(uid === undefined ? {} : { uid, gid: uid }),
     })
   }
 

@@ -12,7 +12,12 @@ export default command({
     ['secrets cache rekey', 'a new project key; what is cached is sealed again'],
   ],
   args: {
-    action: { type: 'positional', required: true, description: '`status`, `clear` or `rekey`' },
+    action: {
+      type: 'positional',
+      required: true,
+      options: ['status', 'clear', 'rekey'],
+      description: '`status`, `clear` or `rekey`',
+    },
   },
   async run({ flags }) {
     const { action } = flags

@@ -6,14 +6,14 @@ const SHELLS = ['bash', 'zsh', 'fish'] as const
 
 export default command({
   name: 'completion',
-  description: 'Print what makes a shell complete commands and flags',
+  description: 'Print what makes a shell complete the commands and flags of secrets and vault-env',
   examples: [
     ['source <(secrets completion bash)', 'in ~/.bashrc'],
     ['source <(secrets completion zsh)', 'in ~/.zshrc, behind compinit'],
     ['secrets completion fish | source', 'in ~/.config/fish/config.fish'],
   ],
   args: {
-    shell: { type: 'positional', required: true, description: 'bash, zsh or fish' },
+    shell: { type: 'positional', required: true, options: SHELLS, description: 'bash, zsh or fish' },
   },
   async run({ flags }) {
     const { completionScript } = await import('../completion.ts')

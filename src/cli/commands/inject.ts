@@ -20,7 +20,8 @@ export default command({
     const { readIfExists, writeAtomic } = await import('../../core/files.ts')
     const { aliasesOf, parseTemplate } = await import('../../core/template.ts')
     const source = (await readIfExists(resolve(template)))?.toString()
-    if (source === undefined) throw notFoundError(`There is no file ${template}.`)
+    if (source === undefined)
+      throw notFoundError(`There is no file ${template}.`, 'Name the file that holds the {{vault:NAME}}.')
     // Other braces are somebody else's templates.
     const parts = parseTemplate(source, template, false)
     const names = [...new Set(aliasesOf(parts))]

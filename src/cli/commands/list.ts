@@ -2,7 +2,7 @@ import type { ResolvedConfig } from '../../core/config/resolve.ts'
 import type { SecretsError } from '../../core/errors.ts'
 import type { SecretMeta } from '../../core/snapshot.ts'
 import { command } from '../command.ts'
-import { EXIT } from '../errors.ts'
+import { EXIT, exitCodeOf } from '../errors.ts'
 import { count, note, noteColors, result, table } from '../output.ts'
 
 /** One line of the list: what is known of a name, or what is wrong with it. */
@@ -76,7 +76,7 @@ export default command({
         flags.json === true,
         data,
         () => (rows.length === 0 ? '' : table(['NAME', 'FROM', 'REFERENCE', 'VERSION', 'AGE', 'FOR'], lines)),
-        problems.length > 0 ? EXIT.mend : EXIT.ok,
+        problems.length > 0 ? exitCodeOf(new SecretsError('SEVERAL', '', { problems })) : EXIT.ok,
       )
       if (rows.length === 0) note('There are no secrets yet. Set one with: secrets set NAME')
       if (problems.length > 0 && !flags.json) {

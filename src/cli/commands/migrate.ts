@@ -22,11 +22,15 @@ export default command({
     const { placeOf } = await import('../place.ts')
     const { copyDocument, readSource } = await import('../migrate.ts')
     const { approve } = await import('../prompt.ts')
+    const { withProgress } = await import('../progress.ts')
     await withSecrets(flags, async ({ config, contextFor }) => {
       const source = placeOf(config, from, 'remove')
       const target = placeOf(config, to, 'write')
       const ends = [source, target].map(({ reference }) => `${reference.provider}:${reference.path}`)
-      const document = await readSource(source, target, contextFor)
+      const document = await withProgress(
+        () => `Reading ${ends[0]}`,
+        () => readSource(source, target, contextFor),
+      )
       const data = { from: ends[0], to: ends[1] }
       const still = [...config.secrets.values()]
         .filter(({ reference: own }) => own && `${own.provider}:${own.path}` === ends[0])
@@ -40,9 +44,17 @@ export default command({
         ? `Copy ${ends[0]} to ${ends[1]}?`
         : `Move ${ends[0]} to ${ends[1]}, and remove it there?`
       await approve(question, yes)
-      await copyDocument(document, target, contextFor)
       const { path } = source.reference
-      const removed = !keep && (await source.provider.remove({ path }, contextFor(source.reference.provider)))
+      await withProgress(
+        () => `Copying ${ends[0]} to ${ends[1]}, and comparing`,
+        () => copyDocument(document, target, contextFor),
+      )
+      const removed =
+        !keep &&
+        (await withProgress(
+          () => `Removing ${ends[0]}`,
+          () => source.provider.remove({ path }, contextFor(source.reference.provider)),
+        ))
       const { audit } = await import('../../core/audit.ts')
       await audit(config, { action: 'migrate', from: ends[0]!, to: ends[1]!, removed })
       result(json === true, { ...data, copied: true, removed, names: still }, () => {

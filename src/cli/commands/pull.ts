@@ -1,4 +1,3 @@
-import { execFile } from 'node:child_process'
 import { resolve } from 'node:path'
 import { command } from '../command.ts'
 import { notFoundError, usageError } from '../errors.ts'
@@ -35,14 +34,14 @@ export default command({
     }
     if (flags.provider !== undefined)
       throw usageError('--provider belongs to pull --all.', 'Names come from where the configuration says.')
-    const { loadSome, optionsOf, rootOf } = await import('../context.ts')
+    const { loadSome, loadVisibly, optionsOf, rootOf } = await import('../context.ts')
     const { createSecrets } = await import('../../core/pipeline.ts')
     const { envText } = await import('../env-file.ts')
     const { textsOf } = await import('../reveal.ts')
     const only = list('only')
     // The providers' own values: what the shell has set is known to the shell.
     const secrets = await createSecrets({ ...optionsOf(flags), processEnv: false })
-    const values = await (only.length > 0 ? loadSome(secrets.config, only) : secrets.load())
+    const values = await (only.length > 0 ? loadSome(secrets.config, only) : loadVisibly(secrets))
       .then((snapshot) => textsOf(snapshot, only.length > 0 ? only : snapshot.names()))
       .finally(() => secrets.close())
     if (values.size === 0) throw notFoundError('There are no secrets to write.', 'Names: secrets list')
@@ -72,6 +71,7 @@ export default command({
     const { notePulled } = await import('../../core/pulled.ts')
     await notePulled(secrets.config.root, file, secrets.config.environment)
     const names = [...values.keys()]
+    const { isIgnored } = await import('../ignored.ts')
     const ignored = await isIgnored(file)
     result(json === true, { file, names, written, ignored: ignored ?? null }, () =>
       written ? `Wrote ${count(names.length, 'value')} to ${output}, in clear.` : `${output} is up to date.`,
@@ -80,13 +80,3 @@ export default command({
     else if (!json) note('Where a program can be started with `secrets run`, no file is needed.')
   },
 })
-
-/** @returns `undefined` where there is no git or no repository */
-function isIgnored(file: string): Promise<boolean | undefined> {
-  return new Promise((done) => {
-    execFile('git', ['check-ignore', '--quiet', '--', file], { cwd: resolve(file, '..') }, (error) => {
-      if (!error) done(true)
-      else done(error.code === 1 ? false : undefined)
-    })
-  })
-}

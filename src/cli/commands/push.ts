@@ -23,11 +23,15 @@ export default command({
     const { applyPush, planPush } = await import('../push.ts')
     const { approve } = await import('../prompt.ts')
     const { pushable } = await import('../../core/link-values.ts')
+    const { withProgress } = await import('../progress.ts')
     const only = list('only')
     const given = await readEnvFile(resolve(rootOf(flags), file))
     const values = pushable([...given].filter(([name]) => only.length === 0 || only.includes(name)))
     await withSecrets(flags, async ({ config, contextFor }) => {
-      const plan = await planPush(config, contextFor, values, env)
+      const plan = await withProgress(
+        () => `Comparing ${count(values.size, 'value')} with what is there`,
+        () => planPush(config, contextFor, values, env),
+      )
       const open = plan.filter(({ kind }) => kind !== 'same')
       const changes = plan.map(({ name, kind, target }) => {
         return { name, kind, provider: target.name, path: target.path, field: target.field ?? null }
@@ -46,7 +50,10 @@ export default command({
       await approve(`Write ${count(open.length, 'value')}?`, yes)
       const written: string[] = []
       try {
-        await applyPush(config, contextFor, open, (names) => written.push(...names))
+        await withProgress(
+          () => `Writing ${written.length + 1} of ${open.length}`,
+          () => applyPush(config, contextFor, open, (names) => written.push(...names)),
+        )
       } catch (error) {
         if (written.length > 0) warn(`Written before it failed: ${written.join(', ')}.`)
         throw error

@@ -1,5 +1,5 @@
 import { command } from '../command.ts'
-import { count, result } from '../output.ts'
+import { count, result, warn } from '../output.ts'
 
 export default command({
   name: 'refresh',
@@ -11,10 +11,13 @@ export default command({
   args: {},
   async run({ flags }) {
     const { withSecrets } = await import('../context.ts')
+    const { reasonOf } = await import('../../core/errors.ts')
     const { signalRefresh } = await import('../../core/refresh-signal.ts')
     await withSecrets(flags, async ({ config, load }) => {
       // First: what fails here may work there, and the other way round.
-      await signalRefresh(config.root)
+      await signalRefresh(config.root).catch((error: unknown) => {
+        warn(`Running dev servers are not told. ${reasonOf(error)}`)
+      })
       const snapshot = await load({ refresh: true })
       const names = snapshot.names()
       const stale = names.filter((name) => snapshot.meta(name)!.stale)

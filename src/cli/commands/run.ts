@@ -1,7 +1,7 @@
 import type { Duration } from '../../core/types.ts'
 import { command } from '../command.ts'
 import { openSome, withSecrets } from '../context.ts'
-import { usageError } from '../errors.ts'
+import { EXIT, usageError } from '../errors.ts'
 import { runTask, type Watching } from '../run/run-task.ts'
 
 export default command({
@@ -46,6 +46,10 @@ export default command({
       valueHint: '10s',
     },
   },
+  exits: [
+    [EXIT.notExecutable, 'the program cannot be started'],
+    [EXIT.commandNotFound, 'there is no such program'],
+  ],
   wrapsCommand: true,
   async run({ flags, list, rest }) {
     const [program, ...args] = rest

@@ -39,6 +39,7 @@ export default command({
     },
     'update-baseline': { type: 'boolean', description: 'Accept everything that is found' },
   },
+  exits: [[EXIT.leak, 'a value was found']],
   async run({ flags, list }) {
     const format = (flags.format ?? (flags.json ? 'json' : 'text')) as Format
     if (flags.json && format !== 'json')
@@ -50,13 +51,16 @@ export default command({
       throw usageError('--update-baseline goes with DIR alone: what is staged is not all there is.')
     const folder = flags.dir === undefined ? undefined : await folderOf(flags.dir)
     const { withSecrets } = await import('../context.ts')
+    const { withProgress } = await import('../progress.ts')
     const [scan, { serverValues }, { createPolicy }] = await Promise.all([
       import('../../core/scan/index.ts'),
       import('../../core/expose/exposure.ts'),
       import('../../core/policy.ts'),
     ])
     await withSecrets(flags, async ({ config, load }) => {
-      const scanner = scan.createScanner(serverValues(await load(), createPolicy(config.client)))
+      const values = serverValues(await load(), createPolicy(config.client))
+      const scanner = scan.createScanner(values)
+      const names = new Set(values.map(({ name }) => name)).size
       for (const { name, reason } of scanner.unscannable)
         if (format !== 'json') warn(`not scanned for ${name}: ${reason}`)
       const started = performance.now()
@@ -64,10 +68,17 @@ export default command({
       if (flags.staged) {
         const { scanStaged } = await import('../scan/look.ts')
         const excluded = await scan.matcher(list('exclude'))
-        looked = await scanStaged(scanner, { from: config.root, below: folder, excluded })
+        looked = await withProgress(
+          () => 'Scanning what is staged',
+          () => scanStaged(scanner, { from: config.root, below: folder, excluded }),
+        )
       } else {
         const exclude = [...(config.scan ? config.scan.exclude : []), ...list('exclude')]
-        looked = { folder: folder!, ...(await scan.scanFolder(scanner, folder!, { exclude })) }
+        const found = await withProgress(
+          () => `Scanning ${flags.dir} for ${count(names, 'value')}`,
+          () => scan.scanFolder(scanner, folder!, { exclude }),
+        )
+        looked = { folder: folder!, ...found }
       }
       const ms = Math.round(performance.now() - started)
       const baseline = await applyBaseline(flags, config, scanner, looked)

@@ -1,5 +1,6 @@
 import { command } from '../command.ts'
 import { usageError } from '../errors.ts'
+import { onInterrupt } from '../interrupt.ts'
 import { note, print } from '../output.ts'
 
 export default command({
@@ -43,24 +44,51 @@ export default command({
     const { serve } = await import('../serve/load.ts').then(({ loadServer }) => loadServer())
     const databaseUrl = flags['database-url'] ?? process.env.DATABASE_URL
     const authToken = process.env.DATABASE_AUTH_TOKEN
-    const server = await serve({
+    await checkFile(databaseUrl ?? 'file:vault-env.db')
+    const { withProgress } = await import('../progress.ts')
+    const options = {
       ...(flags.host && { host: flags.host }),
       port,
       rateLimit,
       strict: flags.strict === true,
       ...(databaseUrl && { databaseUrl }),
       ...(authToken && { authToken }),
+    }
+    const server = await withProgress(
+      () => 'Opening the database',
+      () => serve(options),
+    )
+    // Before it is told: whoever reads the line may stop it at once.
+    const stopped = new Promise<void>((resolve) => {
+      onInterrupt(resolve)
+      process.once('SIGTERM', () => resolve())
     })
     if (flags.json === true) print(JSON.stringify({ url: server.url }))
     else print(`Listening on ${server.url}. Stop it with Ctrl-C.`)
-    await new Promise<void>((resolve) => {
-      for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve())
-    })
+    await stopped
     if (flags.json !== true) note('Stopping: requests under way may end.')
     await server.close()
     process.exit(0)
   },
 })
+
+/** SQLite gives no reason. @throws SecretsError FILE_UNREADABLE */
+async function checkFile(url: string): Promise<void> {
+  if (!url.startsWith('file:') || url.includes(':memory:')) return
+  const { access, constants } = await import('node:fs/promises')
+  const { existsSync } = await import('node:fs')
+  const { dirname, resolve } = await import('node:path')
+  const { fileURLToPath } = await import('node:url')
+  const { fileHint, reasonOf, SecretsError } = await import('../../core/errors.ts')
+  const file = url.startsWith('file://') ? fileURLToPath(url) : resolve(url.slice('file:'.length))
+  let written = file
+  while (!existsSync(written)) written = dirname(written)
+  await access(written, constants.W_OK).catch((error: unknown) => {
+    throw new SecretsError('FILE_UNREADABLE', `Cannot write the database ${file}: ${reasonOf(error)}.`, {
+      hint: fileHint(error),
+    })
+  })
+}
 
 function numberOf(text: string | undefined, flag: string, most: number): number {
   const number = /^\d{1,10}$/.test(text ?? '') ? Number(text) : Number.NaN

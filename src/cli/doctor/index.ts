@@ -1,3 +1,4 @@
+import { ignoredBeside } from '../../core/config/find.ts'
 import type { ResolvedConfig } from '../../core/config/resolve.ts'
 import { SecretsError } from '../../core/errors.ts'
 import { createSecrets, type Secrets } from '../../core/pipeline.ts'
@@ -6,6 +7,8 @@ import type { CommonFlags } from '../command.ts'
 import { optionsOf } from '../context.ts'
 import { machineChecks, nodeCheck } from './machine.ts'
 import { providerChecks } from './providers.ts'
+import { quiet } from './quiet.ts'
+import { valueChecks } from './values.ts'
 
 /** What was looked at together: the configuration, this machine, one provider. */
 export interface CheckGroup {
@@ -15,7 +18,7 @@ export interface CheckGroup {
 
 /** Looks at everything that a build stands on. Throws for nothing it finds. */
 export async function examine(flags: CommonFlags): Promise<CheckGroup[]> {
-  const options = optionsOf(flags)
+  const options = { ...optionsOf(flags), logger: quiet }
   let secrets: Secrets
   try {
     secrets = await createSecrets(options)
@@ -36,10 +39,20 @@ export async function examine(flags: CommonFlags): Promise<CheckGroup[]> {
   try {
     const { config } = secrets
     const [machine, providers] = await Promise.all([machineChecks(config), providerChecks(secrets)])
+    const failed = providers.flatMap(({ checks }) => checks.filter(({ ok }) => !ok))
+    // A provider that cannot be asked has said so; its names would all say it again.
+    const unknown = failed.some(({ label }) => !label.startsWith('read '))
+    const values = unknown
+      ? []
+      : await valueChecks(
+          flags,
+          failed.map(({ label }) => label.replace(/^read /, '')),
+        )
     return [
       { title: 'Configuration', checks: configChecks(config) },
       { title: 'This machine', checks: machine },
       ...providers,
+      ...(values.length > 0 ? [{ title: 'Names', checks: values }] : []),
     ]
   } finally {
     await secrets.close()
@@ -60,6 +73,10 @@ function configChecks(config: ResolvedConfig): CheckResult[] {
           const above = index === 0 || files.length === 1 ? '' : ' (overrides the one above)'
           return { label: 'file', ok: true, detail: `${file}${above}` }
         })),
+    ...ignoredBeside(files).map((file) => {
+      const hint = `Remove one of the two: ${files.at(-1)} is the one that counts.`
+      return { label: 'file', ok: true, detail: `${file} is not read`, hint }
+    }),
     { label: 'environment', ok: true, detail: environment },
     { label: 'profile', ok: true, detail: profile ?? 'none' },
     { label: 'names', ok: true, detail: names },

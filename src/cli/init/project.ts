@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { parse } from 'dotenv'
-import { reasonOf, SecretsError } from '../../core/errors.ts'
+import { fileHint, reasonOf, SecretsError } from '../../core/errors.ts'
 import { KEY_NAMES } from '../../core/link-values.ts'
 import { detectStack, type Stack } from './stack.ts'
 
@@ -64,7 +64,9 @@ function namesIn(file: string): string[] {
       (name) => NAME.test(name) && !BUNDLERS_OWN.has(name) && !KEY_NAMES.has(name),
     )
   } catch (error) {
-    throw new SecretsError('FILE_UNREADABLE', `Cannot read ${file}: ${reasonOf(error)}.`)
+    throw new SecretsError('FILE_UNREADABLE', `Cannot read ${file}: ${reasonOf(error)}.`, {
+      hint: fileHint(error),
+    })
   }
 }
 
@@ -78,7 +80,9 @@ function packagesOf(root: string): Set<string> {
     >
     return new Set([...Object.keys(dependencies ?? {}), ...Object.keys(devDependencies ?? {})])
   } catch (error) {
-    throw new SecretsError('FILE_UNREADABLE', `Cannot read ${file}: ${reasonOf(error)}.`)
+    throw new SecretsError('FILE_UNREADABLE', `Cannot read ${file}: ${reasonOf(error)}.`, {
+      hint: fileHint(error),
+    })
   }
 }
 

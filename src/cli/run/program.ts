@@ -5,6 +5,7 @@ import { finished } from 'node:stream/promises'
 import { reasonOf } from '../../core/errors.ts'
 import { DESCRIPTOR } from '../../runtime/frames.ts'
 import { CliError, EXIT } from '../errors.ts'
+import { onInterrupt } from '../interrupt.ts'
 import { onClosedOutput } from '../output.ts'
 
 export interface Start {
@@ -147,6 +148,8 @@ export function forwardSignals(send: (signal: NodeJS.Signals, fromTerminal: bool
     process.on(signal, listener)
     return { signal, listener }
   })
+  // A Ctrl-C is the program's from here on.
+  onInterrupt(() => {})
   return () => {
     for (const { signal, listener } of listeners) process.off(signal, listener)
   }

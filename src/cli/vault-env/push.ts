@@ -9,7 +9,10 @@ export default command({
   description: 'Encrypt the values of .env and push them as a new version of an environment',
   examples: [
     [`${PROGRAM} push`, 'for development'],
-    [`${PROGRAM} push --env production --file .env.production`, ''],
+    [
+      `${PROGRAM} push --env production --file .env.production`,
+      'another environment, from a file of its own',
+    ],
   ],
   args: TARGET,
   async run({ flags }) {

@@ -6,6 +6,7 @@ import { userAgent } from '../../core/user-agent.ts'
 import { findPlace, type Place, projectOf } from '../../dotenv/place.ts'
 import type { VaultEnvClientOptions } from '../../providers/vault-env/client.ts'
 import type { VaultEnvProject } from '../../providers/vault-env/project.ts'
+import { PROGRAM } from '../command.ts'
 
 /** The flags that every vault-env command has beside the common ones. */
 export const TARGET = {
@@ -38,7 +39,10 @@ export function openTarget(flags: TargetFlags): { place: Place; project: VaultEn
 export function clientOf(flags: TargetFlags): VaultEnvClientOptions {
   const { key: text, url } = openTarget(flags).place
   const key = parseVaultKey(text ?? '')
-  if (!key) throw new SecretsError('CREDENTIALS_MISSING', 'VAULT_KEY is not set.')
+  if (!key)
+    throw new SecretsError('CREDENTIALS_MISSING', 'VAULT_KEY is not set.', {
+      hint: `Set VAULT_KEY=vk_… in the environment or in the file; a new project: ${PROGRAM} init`,
+    })
   return { url, key, ...calling() }
 }
 

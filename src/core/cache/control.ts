@@ -27,7 +27,9 @@ export interface CacheControl {
 export function controlCache(config: ResolvedConfig, options: OpenCacheOptions): CacheControl {
   const open = () => {
     if (config.cache !== false) return openCache(options)
-    throw new SecretsError('CONFIG_INVALID', 'The cache is turned off: `cache: false`.')
+    throw new SecretsError('CONFIG_INVALID', 'The cache is turned off: `cache: false`.', {
+      hint: 'Take it out of the configuration to have one.',
+    })
   }
   const look = async (clears: boolean): Promise<CacheStatus> => {
     const cache = open()

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { dirname, join, resolve } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import { configFolder } from '../files.ts'
 
 /** Looked for in this order; the first one in a folder is the one. */
@@ -60,4 +60,14 @@ export function findConfig(start: string): FoundConfig {
   if (repository) files.push({ kind: 'repository', file: repository })
   if (workspace) files.push({ kind: 'workspace', file: workspace })
   return { root: workspaceFolder ?? packageRoot ?? searched[0]!, files }
+}
+
+/** Configurations of another kind beside those that are read: whoever changes one of them wonders. */
+export function ignoredBeside(files: readonly string[]): string[] {
+  const read = files.filter((file) => /^secrets\.config\.\w+$/.test(basename(file)))
+  return read.flatMap((file) =>
+    EXTENSIONS.map((extension) => join(dirname(file), `secrets.config.${extension}`)).filter(
+      (other) => !files.includes(other) && existsSync(other),
+    ),
+  )
 }

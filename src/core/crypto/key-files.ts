@@ -11,7 +11,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { reasonOf, SecretsError } from '../errors.ts'
+import { fileHint, reasonOf, SecretsError } from '../errors.ts'
 import { IN_KEYCHAIN, readFromKeychain, storeInKeychain, wantsKeychain } from './keychain.ts'
 
 export const KEY_BYTES = 32
@@ -59,7 +59,7 @@ function readKeys(
     const keys = lines.map((line) => parseKey(line.startsWith(IN_KEYCHAIN) ? readFromKeychain(line) : line))
     if (keys.every((key) => key !== undefined)) return keys
   } catch (error) {
-    const hint = error instanceof SecretsError ? error.hint : undefined
+    const hint = error instanceof SecretsError ? error.hint : fileHint(error)
     const reason = reasonOf(error).replace(/\.$/, '')
     throw new SecretsError('FILE_UNREADABLE', `Cannot read or make the key file ${path}: ${reason}.`, {
       hint,
@@ -89,7 +89,9 @@ export function prependKey(path: string): void {
     renameSync(temporary, path)
   } catch (error) {
     rmSync(temporary, { force: true })
-    throw new SecretsError('FILE_UNREADABLE', `Cannot write the key file ${path}: ${reasonOf(error)}.`)
+    throw new SecretsError('FILE_UNREADABLE', `Cannot write the key file ${path}: ${reasonOf(error)}.`, {
+      hint: fileHint(error),
+    })
   }
 }
 
@@ -124,5 +126,12 @@ function createOnce(path: string, text: string): void {
 
 /** What stands in `.secrets/` must not be committed, whatever the project's own ignore file says. */
 export function ignoreFolder(root: string): void {
-  createOnce(join(root, '.secrets', '.gitignore'), '*\n')
+  const file = join(root, '.secrets', '.gitignore')
+  try {
+    createOnce(file, '*\n')
+  } catch (error) {
+    throw new SecretsError('FILE_UNREADABLE', `Cannot write ${file}: ${reasonOf(error)}.`, {
+      hint: fileHint(error),
+    })
+  }
 }

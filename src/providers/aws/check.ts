@@ -1,5 +1,6 @@
 import { SecretsError, type SecretsErrorCode } from '../../core/errors.ts'
 import type { CheckResult, ProviderContext, ReadRequest, ReadResult } from '../../core/types.ts'
+import { regionsOf } from './elsewhere.ts'
 import { createMemory } from './memory.ts'
 import { type AwsOptions, knownEndpoint } from './options.ts'
 import { readSecrets } from './read.ts'
@@ -43,10 +44,13 @@ export async function checkProvider(
 
   const memory = createMemory()
   const read = await caught(readSecrets(session, memory, requests, context))
-  requests.forEach((request, index) => {
+  let looked: string[] | undefined
+  for (const [index, request] of requests.entries()) {
     const result = read instanceof SecretsError ? read : read[index]
-    results.push(readLine(`read ${context.name}:${request.path}`, result, identity.region))
-  })
+    // One name tells where the others are.
+    if (result === undefined) looked ??= await regionsOf(request.path, options, identity.region, context)
+    results.push(readLine(`read ${context.name}:${request.path}`, result, identity.region, looked))
+  }
   if (memory.batchDenied)
     results.push({
       label: 'batches',
@@ -57,14 +61,23 @@ export async function checkProvider(
   return results
 }
 
-function readLine(label: string, result: ReadResult, region: string): CheckResult {
+/** @param elsewhere regions in which there is such a name */
+function readLine(
+  label: string,
+  result: ReadResult,
+  region: string,
+  elsewhere: readonly string[] = [],
+): CheckResult {
   if (result instanceof SecretsError) return failed(label, result)
   if (result) return { label, ok: true, detail: result.version && `version ${result.version}` }
   return {
     label,
     ok: false,
     detail: `there is none of this name in ${region}`,
-    hint: 'Check the name and the region; the stage or version asked for may not exist.',
+    hint:
+      elsewhere.length > 0
+        ? `It is in ${elsewhere.join(', ')}: aws({ region: '${elsewhere[0]}' }), or AWS_REGION.`
+        : 'Check the name and the region; the stage or version asked for may not exist.',
   }
 }
 

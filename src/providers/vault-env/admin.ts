@@ -7,7 +7,7 @@ import {
 } from '../../core/crypto/vault-env.ts'
 import { SecretsError } from '../../core/errors.ts'
 import { callVaultEnv, type VaultEnvClientOptions } from './client.ts'
-import { loadDeviceSecret, saveDeviceSecret } from './device.ts'
+import { dropDeviceSecret, loadDeviceSecret, saveDeviceSecret } from './device.ts'
 import { malformedAnswer } from './malformed.ts'
 
 export interface Device {
@@ -51,15 +51,18 @@ export async function registerDevice(
   const { projectId } = client.key
   const known = loadDeviceSecret(projectId)
   const secret = known ?? makeDeviceSecret()
-  const answer = await callVaultEnv(
-    'devices/register',
-    { device_name: name, device_hash: deviceHash(secret) },
-    client,
-  )
-  if (typeof answer?.device_id !== 'string' || typeof answer.status !== 'string')
-    throw malformedAnswer(client.url)
+  // First: a device that the server knows and whose secret is lost is no use to anybody.
   if (known === undefined) await saveDeviceSecret(projectId, secret)
-  return { id: answer.device_id, status: answer.status }
+  try {
+    const body = { device_name: name, device_hash: deviceHash(secret) }
+    const answer = await callVaultEnv('devices/register', body, client)
+    if (typeof answer?.device_id !== 'string' || typeof answer.status !== 'string')
+      throw malformedAnswer(client.url)
+    return { id: answer.device_id, status: answer.status }
+  } catch (error) {
+    if (known === undefined) dropDeviceSecret(projectId)
+    throw error
+  }
 }
 
 /** @throws SecretsError `NOT_FOUND` */

@@ -1,5 +1,6 @@
 import { authKey, signRequest, type VaultEnvKey } from '../../core/crypto/vault-env.ts'
-import { reasonOf, SecretsError } from '../../core/errors.ts'
+import { SecretsError } from '../../core/errors.ts'
+import { type ConnectionWords, connectionError, connectionReason } from '../connection.ts'
 import { malformedAnswer } from './malformed.ts'
 
 export interface VaultEnvClientOptions {
@@ -8,6 +9,11 @@ export interface VaultEnvClientOptions {
   readonly key: VaultEnvKey
   readonly signal: AbortSignal
   readonly userAgent: string
+}
+
+const WORDS: ConnectionWords = {
+  address: 'VAULT_URL',
+  authority: 'NODE_EXTRA_CA_CERTS=ca.pem in the environment.',
 }
 
 export type VaultEnvAnswer = Readonly<Record<string, unknown>>
@@ -61,13 +67,13 @@ async function post(
   } catch (error) {
     if (signal.aborted && signal.reason instanceof SecretsError) throw signal.reason
     if (error instanceof Error && error.name === 'TimeoutError')
-      throw new SecretsError('TIMEOUT', `${url} did not answer in time.`)
+      throw new SecretsError('TIMEOUT', `${url} did not answer in time.`, {
+        hint: 'Check the address (VAULT_URL), and the network on the way to it.',
+      })
     if (signal.aborted) throw new SecretsError('ABORTED', `The request to ${url} was given up.`)
     // `fetch failed`: the reason is below.
     const cause = error instanceof Error ? error.cause : undefined
-    throw new SecretsError('UNREACHABLE', `Cannot reach ${url}: ${reasonOf(cause ?? error)}.`, {
-      hint: 'Check the address (VAULT_URL), and that the network lets it through.',
-    })
+    throw connectionError(connectionReason(cause ?? error), url, WORDS)
   }
 }
 
@@ -104,12 +110,17 @@ function refused(
       retryAfter: Number.isFinite(seconds) ? seconds * 1000 : undefined,
     })
   }
-  if (status >= 500) throw new SecretsError('SERVER_ERROR', `${url} failed (${status}).`)
+  if (status >= 500)
+    throw new SecretsError('SERVER_ERROR', `${url} failed (${status}).`, {
+      hint: 'Try again; the log of the server says why.',
+    })
   if (status >= 300 && status < 400)
     throw new SecretsError('REDIRECT_REFUSED', `${url} redirects, which is not followed.`, {
       hint: 'Set VAULT_URL to where it points.',
     })
-  throw new SecretsError('REQUEST_REFUSED', `${url} refused the request (${status}).`)
+  throw new SecretsError('REQUEST_REFUSED', `${url} refused the request (${status}).`, {
+    hint: 'The server may be of another version, or something else answers at VAULT_URL.',
+  })
 }
 
 function why401(response: Response): string {

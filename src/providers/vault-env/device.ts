@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, rmSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
-import { reasonOf, SecretsError } from '../../core/errors.ts'
+import { fileHint, reasonOf, SecretsError } from '../../core/errors.ts'
 
 /** Where a device keeps its half of a project's key: shared with the protocol's other clients. */
 export function deviceSecretFile(projectId: string): string {
@@ -20,8 +20,15 @@ export function loadDeviceSecret(projectId: string): string | undefined {
     return readFileSync(file, 'utf8').trim() || undefined
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw new SecretsError('FILE_UNREADABLE', `Cannot read the device secret ${file}: ${reasonOf(error)}.`)
+    throw new SecretsError('FILE_UNREADABLE', `Cannot read the device secret ${file}: ${reasonOf(error)}.`, {
+      hint: fileHint(error),
+    })
   }
+}
+
+/** Takes back what `saveDeviceSecret` has just written, for a server that does not want it. */
+export function dropDeviceSecret(projectId: string): void {
+  rmSync(deviceSecretFile(projectId), { force: true })
 }
 
 /** Mode 0600. @throws SecretsError `FILE_UNREADABLE` */

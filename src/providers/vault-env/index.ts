@@ -131,7 +131,9 @@ export function vaultEnv(options: VaultEnvOptions = {}): Provider {
           ...requests.map(({ path }): CheckResult => {
             const label = `read ${context.name}:${path}`
             const ok = path === ALL || Object.hasOwn(pulled?.values ?? {}, path)
-            return ok ? { label, ok } : { label, ok, detail: `not there for ${context.environment}` }
+            if (ok) return { label, ok }
+            const hint = `Put it into the .env file of ${context.environment}, then: npx vault-env push --env ${context.environment}`
+            return { label, ok, detail: `not there for ${context.environment}`, hint }
           }),
         ]
       } catch (error) {

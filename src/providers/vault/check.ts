@@ -1,6 +1,8 @@
 import { SecretsError } from '../../core/errors.ts'
 import { documentKey } from '../../core/reference.ts'
 import type { CheckResult, ProviderContext, ReadRequest } from '../../core/types.ts'
+import { clockChecks } from '../connection.ts'
+import { meantPath, versionChecks } from './advice.ts'
 import { readDocument } from './documents.ts'
 import { bodyOf, errorOf, SEALED_HINT } from './errors.ts'
 import { forEach } from './many.ts'
@@ -28,8 +30,9 @@ export async function checkVault(
       hint: 'Name the authority with tls.caFile or VAULT_CACERT and remove tls.verify.',
     })
   const steps: [label: string, step: () => Promise<CheckResult[]>][] = [
-    ['reachable', async () => [await checkHealth(session, context)]],
+    ['reachable', () => checkHealth(session, context)],
     ['logged in', async () => [await checkLogin(session, context)]],
+    ['mount', () => versionChecks(session, context)],
     ['read', () => checkReads(requests, reach, context)],
   ]
   for (const [label, step] of steps) {
@@ -39,24 +42,25 @@ export async function checkVault(
       if (!(error instanceof SecretsError)) throw error
       results.push({ label, ok: false, detail: error.message, hint: error.hint })
     }
-    if (label !== 'read' && !results.at(-1)!.ok) break
+    if (results.at(-1)?.ok === false) break
   }
   return results
 }
 
-async function checkHealth(session: Session, context: ProviderContext): Promise<CheckResult> {
+async function checkHealth(session: Session, context: ProviderContext): Promise<CheckResult[]> {
   const { url } = session.options
   const answer = await session.readPublic('sys/health', context)
   const { version: given } = bodyOf(answer) as { version?: unknown }
   const version = plain(given, /^[\w.+-]{1,40}$/)
   const server = `${url}${version ? `, version ${version}` : ''}`
   const state = { 200: 'active', 429: 'standby', 473: 'performance standby' }[answer.status]
-  if (state) return { label: 'reachable', ok: true, detail: `${server}, ${state}` }
+  const clock = clockChecks(answer.date)
+  if (state) return [...clock, { label: 'reachable', ok: true, detail: `${server}, ${state}` }]
   // The health endpoint says 503 for sealed without an error text.
   if (answer.status === 503)
-    return { label: 'reachable', ok: false, detail: `${server}, sealed`, hint: SEALED_HINT }
+    return [...clock, { label: 'reachable', ok: false, detail: `${server}, sealed`, hint: SEALED_HINT }]
   const error = errorOf(answer, { what: 'use the server', url, path: 'sys/health' })
-  return { label: 'reachable', ok: false, detail: error.message, hint: error.hint }
+  return [...clock, { label: 'reachable', ok: false, detail: error.message, hint: error.hint }]
 }
 
 async function checkLogin(session: Session, context: ProviderContext): Promise<CheckResult> {
@@ -79,20 +83,30 @@ async function checkReads(
   reach: Reach,
   context: ProviderContext,
 ): Promise<CheckResult[]> {
+  const { session } = reach
   const documents = await forEach(requests, context, (request) => readDocument(request, reach, context))
   const results: CheckResult[] = []
   const mounts = new Set<string>()
   for (const [index, request] of requests.entries()) {
     const document = documents[index]
     const label = `read ${documentKey({ provider: context.name, ...request })}`
-    if (document instanceof SecretsError)
+    const denied = document instanceof SecretsError && document.code === 'PERMISSION_DENIED'
+    const meant = document === undefined || denied ? await meantPath(request, reach, context) : undefined
+    if (meant !== undefined)
+      results.push({
+        label,
+        ok: false,
+        detail: 'the path has the mount or data/ of the API in it',
+        hint: `There is something at ${context.name}:${meant}: write that, as the mount and data/ are put in front by themselves.`,
+      })
+    else if (document instanceof SecretsError)
       results.push({ label, ok: false, detail: document.message, hint: document.hint })
     else if (document === undefined)
       results.push({
         label,
         ok: false,
         detail: 'there is nothing at this path',
-        hint: 'Check the path and mount.',
+        hint: `Check the path below ${session.options.mount || 'the mount'}/, or store it: secrets set NAME`,
       })
     else {
       const { engine } = await reach.engines.find(request.path, label, context)

@@ -71,7 +71,10 @@ export async function annotate(
   const { session } = reach
   const { what, place, metadata } = await look('annotate', path, reach, context)
   const about = aboutMetadata(what, place, session.options.url)
-  if (!metadata) throw new SecretsError('NOT_FOUND', `Cannot ${what} at ${about.url}: there is nothing.`)
+  if (!metadata)
+    throw new SecretsError('NOT_FOUND', `Cannot ${what} at ${about.url}: there is nothing.`, {
+      hint: 'Check the path and mount.',
+    })
   const merge = Object.fromEntries(Object.entries(custom).map(([name, text]) => [name, text || null]))
   const patched = await session.patch(about.path, { custom_metadata: merge }, context)
   if (patched.status < 300) return

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
-import { reasonOf, SecretsError } from '../../core/errors.ts'
+import { fileHint, reasonOf, SecretsError } from '../../core/errors.ts'
 import type { ResolvedVaultOptions, VaultTls } from './options.ts'
 import type { TransportOptions } from './transport.ts'
 
@@ -47,6 +47,8 @@ async function textOf(
     return await readFile(file, 'utf8')
   } catch (error) {
     const origin = named ? `tls.${name}File` : variable
-    throw new SecretsError('FILE_UNREADABLE', `Cannot read ${file} (${origin}): ${reasonOf(error)}.`)
+    throw new SecretsError('FILE_UNREADABLE', `Cannot read ${file} (${origin}): ${reasonOf(error)}.`, {
+      hint: fileHint(error),
+    })
   }
 }

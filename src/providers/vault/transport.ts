@@ -4,6 +4,7 @@ import * as https from 'node:https'
 import { createSecureContext, type SecureContext } from 'node:tls'
 import { urlToHttpOptions } from 'node:url'
 import { reasonOf, SecretsError } from '../../core/errors.ts'
+import { type ConnectionWords, connectionError, connectionReason } from '../connection.ts'
 
 /** One answer, whatever its status. */
 export interface Answer {
@@ -12,6 +13,8 @@ export interface Answer {
   readonly body: unknown
   /** What `Retry-After` asked for, in ms. */
   readonly retryAfter: number | undefined
+  /** The other side's time, in ms. */
+  readonly date?: number | undefined
 }
 
 /** What goes with a request besides its method, path and body. */
@@ -147,11 +150,11 @@ export class Transport {
         if (error instanceof SecretsError) return reject(error)
         if (timedOut) return reject(timedOutAfter(timeout, url))
         if (signal.aborted) return reject(aborted(signal, url))
-        const reason = reasonOf(error)
+        const reason = connectionReason(error)
         // The server closed an idle socket at the moment we took it; nothing was read.
         const raced = request.reusedSocket && (reason === 'ECONNRESET' || reason === 'EPIPE')
         if (raced && mayRetry && method === 'GET') return resolve(this.#once(outgoing, false))
-        reject(connectionError(reason, url))
+        reject(failedConnection(reason, url))
       }
       request.on('error', fail)
       request.on('response', (response) => {
@@ -175,7 +178,12 @@ export class Transport {
           if (parsed.failed && status < 500 && status !== 429)
             return reject(malformed(url, `it is no JSON (status ${status})`))
           resolve({
-            answer: { status, body: parsed.body, retryAfter: delayOf(retryAfter, date) },
+            answer: {
+              status,
+              body: parsed.body,
+              retryAfter: delayOf(retryAfter, date),
+              date: Date.parse(date ?? '') || undefined,
+            },
             location: undefined,
           })
         })
@@ -227,8 +235,11 @@ function malformed(url: string, why: string): SecretsError {
   })
 }
 
+const SLOW =
+  'Look whether the server, a VPN or a firewall on the way is stuck; a slow one needs a longer `timeout`.'
+
 function timedOutAfter(timeout: number, url: string): SecretsError {
-  return new SecretsError('TIMEOUT', `${url} did not answer within ${timeout / 1000} s.`)
+  return new SecretsError('TIMEOUT', `${url} did not answer within ${timeout / 1000} s.`, { hint: SLOW })
 }
 
 /**
@@ -254,30 +265,18 @@ export async function beforeAbort<T>(work: Promise<T>, signal: AbortSignal, url:
 function aborted(signal: AbortSignal, url: string): SecretsError {
   if (signal.reason instanceof SecretsError) return signal.reason
   return signal.reason instanceof Error && signal.reason.name === 'TimeoutError'
-    ? new SecretsError('TIMEOUT', `${url} did not answer in time.`)
+    ? new SecretsError('TIMEOUT', `${url} did not answer in time.`, { hint: SLOW })
     : new SecretsError('ABORTED', `The request to ${url} was given up.`)
 }
 
-const TLS_REASON =
-  /^(ERR_TLS|ERR_SSL|ERR_OSSL|CERT_|CRL_|UNABLE_TO|DEPTH_ZERO|SELF_SIGNED|HOSTNAME_MISMATCH|INVALID_|EPROTO)/
-
-function connectionError(reason: string, url: string): SecretsError {
-  if (reason.startsWith('HPE_')) return malformed(url, `it is no HTTP (${reason})`)
-  if (!TLS_REASON.test(reason))
-    return new SecretsError('UNREACHABLE', `Cannot reach ${url}: ${reason}.`, {
-      hint: 'Check url (or VAULT_ADDR), and that the network, VPN or proxy lets it through.',
-    })
-  return new SecretsError('TLS_FAILED', `The connection to ${url} is not trusted: ${reason}.`, {
-    hint: tlsHint(reason),
-  })
+const WORDS: ConnectionWords = {
+  address: 'url (or VAULT_ADDR)',
+  authority: 'tls: { caFile: "ca.pem" }, or VAULT_CACERT.',
+  clientCertificate: 'tls: { certFile, keyFile }, or VAULT_CLIENT_CERT and VAULT_CLIENT_KEY.',
 }
 
-function tlsHint(reason: string): string {
-  if (reason === 'ERR_TLS_CERT_ALTNAME_INVALID')
-    return 'The certificate is for another host name. Use the name it was made for in url.'
-  if (/^CERT_(HAS_EXPIRED|NOT_YET_VALID)$/.test(reason))
-    return "Renew the server's certificate; check this machine's clock."
-  if (/^(UNABLE_TO|SELF_SIGNED|DEPTH_ZERO|CERT_)/.test(reason))
-    return 'Name the authority that signed its certificate: tls: { caFile: "ca.pem" }, or VAULT_CACERT.'
-  return 'Does the server speak https on this port, and does it ask for a client certificate (tls.cert, tls.key)?'
+function failedConnection(reason: string, url: string): SecretsError {
+  return reason.startsWith('HPE_')
+    ? malformed(url, `it is no HTTP (${reason})`)
+    : connectionError(reason, url, WORDS)
 }

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
-import { reasonOf, SecretsError } from '../../../core/errors.ts'
+import { fileHint, reasonOf, SecretsError } from '../../../core/errors.ts'
 import type { JsonObject } from '../../../core/types.ts'
 import { bodyOf, errorOf, isMissingRoute } from '../errors.ts'
 import type { Answer } from '../transport.ts'
@@ -76,7 +76,11 @@ export async function readCredential(file: string, origin: string, { root }: Log
     const text = (await readFile(resolve(root, file), 'utf8')).trim()
     if (text !== '') return text
   } catch (error) {
-    throw new SecretsError('FILE_UNREADABLE', `Cannot read ${file} (${origin}): ${reasonOf(error)}.`)
+    throw new SecretsError('FILE_UNREADABLE', `Cannot read ${file} (${origin}): ${reasonOf(error)}.`, {
+      hint: fileHint(error),
+    })
   }
-  throw new SecretsError('CREDENTIALS_MISSING', `${file} (${origin}) is empty.`)
+  throw new SecretsError('CREDENTIALS_MISSING', `${file} (${origin}) is empty.`, {
+    hint: 'Write the credential into it, or name another file.',
+  })
 }

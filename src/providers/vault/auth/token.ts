@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
-import { reasonOf, SecretsError } from '../../../core/errors.ts'
+import { fileHint, reasonOf, SecretsError } from '../../../core/errors.ts'
 import type { AuthMethod, Login } from './method.ts'
 
 /** A token that exists already. */
@@ -37,7 +37,9 @@ async function readToken(name: string): Promise<string> {
   } catch (error) {
     const reason = reasonOf(error)
     if (reason === 'ENOENT') return ''
-    throw new SecretsError('FILE_UNREADABLE', `Cannot read the token file ~/${name}: ${reason}.`)
+    throw new SecretsError('FILE_UNREADABLE', `Cannot read the token file ~/${name}: ${reason}.`, {
+      hint: fileHint(error),
+    })
   }
 }
 
