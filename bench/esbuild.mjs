@@ -4,17 +4,7 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { writeApp } from './app.mjs'
-import {
-  interleave,
-  median,
-  ms,
-  printMachine,
-  printTable,
-  ratio,
-  readOptions,
-  runNode,
-  startRun,
-} from './support.mjs'
+import { interleave, printArms, printMachine, readOptions, runNode, startRun } from './support.mjs'
 
 const options = readOptions(15, { modules: { type: 'string', default: '1000' } })
 const modules = Number(options.modules)
@@ -70,12 +60,4 @@ printMachine(
 )
 const results = await interleave(arms, options.rounds)
 const figures = { 'build() and esbuild CPU': 'cpu', 'build() wall': 'wall', 'process wall': 'processWall' }
-printTable([
-  ['', 'none ms', 'with ms', 'with/none [min..max]', 'A/A none/none'],
-  ...Object.entries(figures).map(([label, key]) => {
-    const [base, again, plugin] = ['none', 'again', 'plugin'].map((arm) =>
-      results[arm].map((result) => result[key]),
-    )
-    return [label, ms(median(base)), ms(median(plugin)), ratio(plugin, base), ratio(again, base)]
-  }),
-])
+printArms(results, figures)

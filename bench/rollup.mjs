@@ -6,17 +6,7 @@ import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { transformSync } from 'esbuild'
 import { writeApp } from './app.mjs'
-import {
-  interleave,
-  median,
-  ms,
-  printMachine,
-  printTable,
-  ratio,
-  readOptions,
-  runNode,
-  startRun,
-} from './support.mjs'
+import { interleave, printArms, printMachine, readOptions, runNode, startRun } from './support.mjs'
 
 const options = readOptions(10, {
   bundler: { type: 'string', default: '' },
@@ -78,14 +68,6 @@ for (const bundler of options.bundler ? [options.bundler] : ['rollup', 'rolldown
     'build and write wall': 'wall',
     'process wall': 'processWall',
   }
-  printTable([
-    ['', 'none ms', 'with ms', 'with/none [min..max]', 'A/A none/none'],
-    ...Object.entries(figures).map(([label, key]) => {
-      const [base, again, plugin] = ['none', 'again', 'plugin'].map((arm) =>
-        results[arm].map((result) => result[key]),
-      )
-      return [label, ms(median(base)), ms(median(plugin)), ratio(plugin, base), ratio(again, base)]
-    }),
-  ])
+  printArms(results, figures)
   console.log()
 }

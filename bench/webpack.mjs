@@ -5,17 +5,7 @@ import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { writeApp } from './app.mjs'
-import {
-  interleave,
-  median,
-  ms,
-  printMachine,
-  printTable,
-  ratio,
-  readOptions,
-  runNode,
-  startRun,
-} from './support.mjs'
+import { interleave, printArms, printMachine, readOptions, runNode, startRun } from './support.mjs'
 
 const options = readOptions(10, {
   bundler: { type: 'string', default: '' },
@@ -90,15 +80,7 @@ for (const bundler of options.bundler ? [options.bundler] : ['webpack', 'rspack'
     'process CPU': 'processCpu',
     'process wall': 'processWall',
   }
-  printTable([
-    ['', 'none ms', 'with ms', 'with/none [min..max]', 'A/A none/none'],
-    ...Object.entries(figures).map(([label, key]) => {
-      const [base, again, plugin] = ['none', 'again', 'plugin'].map((arm) =>
-        results[arm].map((result) => result[key]),
-      )
-      return [label, ms(median(base)), ms(median(plugin)), ratio(plugin, base), ratio(again, base)]
-    }),
-  ])
+  printArms(results, figures)
   console.log(
     `\noutput: ${results.none[0].bytes} bytes without, ${results.plugin[0].bytes} with the plugin\n`,
   )
