@@ -12,7 +12,8 @@ import type { Logger } from '../core/log.ts'
 import { createSecrets, type Secrets, type SecretsOptions } from '../core/pipeline.ts'
 import { checkPrefixes, createPolicy } from '../core/policy.ts'
 import { createRedactor, type Redactor, Secret } from '../core/redact.ts'
-import type { Scanner } from '../core/scan/index.ts'
+import { createScanner } from '../core/scan/scanner.ts'
+import type { Scanner } from '../core/scan/types.ts'
 import { codeValue, Snapshot } from '../core/snapshot.ts'
 import type { Consumer } from '../core/types.ts'
 import type { Watch, WatchOptions } from '../core/watch.ts'
@@ -44,7 +45,7 @@ export class Session {
   #secrets: Secrets | undefined
   #exposure: Exposure | undefined
   #serves: Record<Consumer, Serve> | undefined
-  #scanner: Promise<Scanner> | undefined
+  #scanner: Scanner | undefined
   #snapshot: Snapshot | undefined
   #redactor: Redactor | undefined
   #logger: Logger | undefined
@@ -256,15 +257,17 @@ export class Session {
     return runtimeFile(edge ? 'sealed-edge' : 'sealed-node')
   }
 
-  /** Loaded at the first output: a dev server needs no scanner. */
-  scanner(): Promise<Scanner> {
-    this.#scanner ??= import('../core/scan/index.ts').then(({ createScanner }) => {
-      const scanner = createScanner(serverValues(this.#snapshot!, this.exposure.policy))
-      const blind = scanner.unscannable.map(({ name, reason }) => `${name} (${reason})`)
-      if (blind.length > 0) this.#logger?.warn(`Not scanned for: ${blind.join(', ')}.`)
-      return scanner
-    })
+  /** Made at the first output: a dev server needs none before it answers. */
+  scanner(): Scanner {
+    this.#scanner ??= this.#newScanner()
     return this.#scanner
+  }
+
+  #newScanner(): Scanner {
+    const scanner = createScanner(serverValues(this.#snapshot!, this.exposure.policy))
+    const blind = scanner.unscannable.map(({ name, reason }) => `${name} (${reason})`)
+    if (blind.length > 0) this.#logger?.warn(`Not scanned for: ${blind.join(', ')}.`)
+    return scanner
   }
 
   /** A text about to be shown, without any value that may stand in the source it quotes. */

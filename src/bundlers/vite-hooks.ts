@@ -22,9 +22,6 @@ const VITE_DENY = ['.env', '.env.*', '*.{crt,pem,key,p12,pfx,cer,der}', '.npmrc'
 /** Key and vault live here. Sealed or not, nobody has to fetch them. */
 const OWN_DENY = '**/.secrets/**'
 
-/** What failed before it was wanted is met again where it is. */
-const noop = (): void => {}
-
 /** Server code built under one of these may run where Node's modules are not. */
 const EDGE_CONDITIONS = ['workerd', 'worker', 'edge-light', 'edge-routine', 'netlify']
 
@@ -107,8 +104,7 @@ export function viteHooks(session: Session): Plugin {
       }
       await attemptAsync(() => session.prepare(place!))
       // While the bundler reads the first modules this process has nothing else to do.
-      if (resolved.command === 'build' && session.config.scan)
-        setImmediate(() => session.scanner().catch(noop))
+      if (resolved.command === 'build' && session.config.scan) setImmediate(() => session.scanner())
     },
 
     configureServer(server) {
