@@ -18,6 +18,7 @@ import { codeValue, Snapshot } from '../core/snapshot.ts'
 import type { Consumer } from '../core/types.ts'
 import type { Watch, WatchOptions } from '../core/watch.ts'
 import { provide } from '../runtime/store.ts'
+import { otherReadsPatterns, readsPatterns } from './reads-patterns.ts'
 import { changeLine, startLine } from './session-lines.ts'
 
 /** What the bundler tells before anything is resolved. */
@@ -202,6 +203,18 @@ export class Session {
     )
   }
 
+  /**
+   * Leaves plain reads to the bundler, of the names that every graph may have; `readsFilter` is for the rest then.
+   * @returns these names; none where not every read would mean the same, or somebody has to be told of each
+   */
+  leavePlainReads(): ReadonlySet<string> {
+    const { replaceProcessEnv, manifest } = this.config
+    if (replaceProcessEnv || manifest !== false || this.isSealed) return new Set()
+    const names = [...this.exposure.client.values.keys()].filter((name) => /^[A-Za-z_$][\w$]*$/.test(name))
+    this.readsFilter.include.splice(0, Infinity, ...otherReadsPatterns(this.exposure.names, new Set(names)))
+    return new Set(names)
+  }
+
   /** Whether the configuration is known, which it is before the values are. */
   get isConfigured(): boolean {
     return this.#secrets !== undefined
@@ -319,22 +332,6 @@ function closeOther(secrets: Secrets, kept: Secrets): void {
   const providers = new Set(kept.config.providers.values())
   if (![...secrets.config.providers.values()].some((provider) => providers.has(provider)))
     void secrets.close()
-}
-
-/** As few modules as can be told without parsing, in patterns that native filters can run in linear time. */
-function readsPatterns(names: readonly string[]): RegExp[] {
-  // A key that is computed: `env[key]`, or in a pattern that takes the object apart. Two patterns, and each begins
-  // with what can be searched for: together, or behind a `\b`, they cost Rolldown ten times as much.
-  const computed = [
-    /env\s*(?:[^\n;=[]{0,80}[)!]\s*)?(?:\?\.)?\s*\[/,
-    /\}(?:\s*:[^=;]{0,80})?\s*=\s*[(<]?[^=;]{0,40}\bimport\s*\.\s*meta/,
-  ]
-  if (names.length === 0) return [/[^\s\S]/]
-  const words = names.map((name) => {
-    const word = name.replace(/[$.]/g, '\\$&')
-    return `${/^\w/.test(name) ? '\\b' : ''}${word}${/\w$/.test(name) ? '\\b' : ''}`
-  })
-  return [new RegExp(words.join('|')), ...computed]
 }
 
 /** A file of the runtime beside this one: built, or its source where the plugin runs from source. */

@@ -10,7 +10,7 @@ import { guardDevServer } from './dev-guard.ts'
 import { attempt, attemptAsync, toBundlerError } from './error.ts'
 import { Graph } from './graph.ts'
 import { type OutputFile, scanFolderOf, scanOutputs } from './outputs.ts'
-import { graphHooks, type HookContext, keepFilter } from './rollup-hooks.ts'
+import { graphHooks, type HookContext, keepFilter, replaceNatively } from './rollup-hooks.ts'
 import { usesOf } from './rollup-usage.ts'
 import type { Session, SessionPlace } from './session.ts'
 import { recordUsage } from './usage.ts'
@@ -48,10 +48,20 @@ export function viteHooks(session: Session): Plugin {
   const edge = ({ environment }: HookContext): boolean =>
     config!.ssr?.target === 'webworker' ||
     (environment?.config.resolve.conditions ?? []).some((condition) => EDGE_CONDITIONS.includes(condition))
+  /** Once all others have had their say, `vite:define` too. Not where names may come and go, and not in Vite 7. */
+  const options = {
+    order: 'post' as const,
+    handler(this: { meta: { rolldownVersion?: string } }, input: object): null {
+      const { command, build } = config!
+      if (this.meta.rolldownVersion && command === 'build' && !build.watch) replaceNatively(session, input)
+      return null
+    },
+  }
   /** Vite gives a worker's bundle no plugin but these. It is the client's, whatever starts it. */
   const workerPlugin = () => ({
     name: 'unplugin-secrets:worker',
     ...graphHooks(session, { root, map, consumerOf: () => 'client' }),
+    options,
     generateBundle(this: Rollup.PluginContext, _: unknown, bundle: Rollup.OutputBundle) {
       if (session.config.manifest !== false) beside.set(Object.keys(bundle)[0]!, usesOf(this, bundle, root()))
     },
@@ -66,6 +76,7 @@ export function viteHooks(session: Session): Plugin {
   return {
     name: 'unplugin-secrets',
     ...(graph as unknown as Partial<Plugin>),
+    options,
 
     config(user: UserConfig, env) {
       isPreview = env.isPreview === true
