@@ -29,7 +29,7 @@ const NOT_PLAIN = [
 ].join('|')
 /** Behind a member: what writes to it, also from within a pattern. */
 const WRITTEN = [
-  String.raw`[-+*/%&|^<>?!]{0,3}=[^=>]`,
+  '[-+*/%&|^<>?!]{0,3}=[^=>]',
   String.raw`\+\+|--|(?:of|in)[^A-Za-z0-9_$]`,
   String.raw`(?:[\]},][^;]*)?[\]}][ \t\r\n]*\)?[ \t\r\n]*(?:=[^=>]|of[^A-Za-z0-9_$]|in[^A-Za-z0-9_$])`,
 ].join('|')
