@@ -1,4 +1,4 @@
-// What the plugin adds to a Vite build: `node bench/build.mjs [--modules 1000] [--rounds 10] [--control define|bare]`
+// What the plugin adds to a Vite build: `node bench/build.mjs [--modules 1000] [--kb 1] [--rounds 10] [--control define|bare]`
 import { randomBytes } from 'node:crypto'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -8,6 +8,7 @@ import { interleave, printArms, printMachine, readOptions, runNode, startRun } f
 
 const options = readOptions(10, {
   modules: { type: 'string', default: '1000' },
+  kb: { type: 'string', default: '1' },
   control: { type: 'string', default: 'define' },
 })
 const modules = Number(options.modules)
@@ -18,7 +19,7 @@ mkdirSync(app)
 const names = (prefix) => Array.from({ length: 20 }, (_, index) => `${prefix}_NAME_${index}`)
 const client = names('CLIENT')
 const server = names('SERVER')
-const readers = writeApp(app, modules, client)
+const readers = writeApp(app, modules, client, Number(options.kb))
 const values = Object.fromEntries(
   [...client, ...server].map((name) => [name, randomBytes(24).toString('base64url')]),
 )
@@ -50,7 +51,7 @@ if (strangers.length > 0)
 if (seen.missing > 0) throw new Error(`${seen.missing} of ${client.length} values did not come through`)
 
 printMachine(
-  `vite build, ${modules} modules, ${readers.length} of them read a name; control: ${options.control}`,
+  `vite build, ${modules} modules of ${options.kb} kB, ${readers.length} of them read a name; control: ${options.control}`,
   options.rounds,
 )
 console.log(

@@ -1,5 +1,5 @@
 // What the plugin adds to a webpack and an Rspack build:
-// `node bench/webpack.mjs [--bundler webpack|rspack] [--modules 1000] [--rounds 10] [--control define|bare]`
+// `node bench/webpack.mjs [--bundler webpack|rspack] [--modules 1000] [--kb 1] [--rounds 10] [--control define|bare]`
 import { randomBytes } from 'node:crypto'
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -10,6 +10,7 @@ import { interleave, printArms, printMachine, readOptions, runNode, startRun } f
 const options = readOptions(10, {
   bundler: { type: 'string', default: '' },
   modules: { type: 'string', default: '1000' },
+  kb: { type: 'string', default: '1' },
   control: { type: 'string', default: 'define' },
 })
 const modules = Number(options.modules)
@@ -20,7 +21,7 @@ mkdirSync(app)
 const names = (prefix) => Array.from({ length: 20 }, (_, index) => `${prefix}_NAME_${index}`)
 const client = names('CLIENT')
 const server = names('SERVER')
-const readers = writeApp(app, modules, client)
+const readers = writeApp(app, modules, client, Number(options.kb))
 const values = Object.fromEntries(
   [...client, ...server].map((name) => [name, randomBytes(24).toString('base64url')]),
 )
@@ -64,7 +65,7 @@ for (const bundler of options.bundler ? [options.bundler] : ['webpack', 'rspack'
       `${strangers.length} modules that name no secret were handed over: ${strangers.slice(0, 3)}`,
     )
   printMachine(
-    `${bundler} build, ${modules} modules, ${readers.length} of them read a name; control: ${options.control}`,
+    `${bundler} build, ${modules} modules of ${options.kb} kB, ${readers.length} of them read a name; control: ${options.control}`,
     options.rounds,
   )
   console.log(`JavaScript of ours was called for ${seen.rewritten.length} modules of ${modules}\n`)
