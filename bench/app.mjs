@@ -4,6 +4,8 @@ import { dirname, join } from 'node:path'
 
 /** So many modules import each module's children: the tree is about five deep at a thousand. */
 const CHILDREN = 4
+/** Kilobytes of what makes a module larger. */
+const BLOCK = 0.94
 /** One module in so many reads a name. */
 const READS = 20
 
@@ -11,9 +13,10 @@ const READS = 20
  * @param {string} folder is filled with `index.html`, `tsconfig.json` and `src/`
  * @param {number} count of modules, the entry included
  * @param {readonly string[]} names that are read, in turn
+ * @param {number} [kilobytes] in each module, about; one at least
  * @returns {string[]} the files that read one, absolute
  */
-export function writeApp(folder, count, names) {
+export function writeApp(folder, count, names, kilobytes = 1) {
   const readers = []
   const fileOf = (index) => `src/part${Math.floor(index / 50)}/m${index}.${index % 2 ? 'ts' : 'js'}`
   for (let index = 0; index < count; index++) {
@@ -32,6 +35,7 @@ export function writeApp(folder, count, names) {
           .filter((child) => child < count)
           .map((child) => ({ child, path: `/${fileOf(child)}` })),
         read: how && { how, name },
+        more: Math.max(0, Math.round((kilobytes - 1) / BLOCK)),
       }),
     )
     if (reader) readers.push(file)
@@ -51,7 +55,7 @@ export function writeApp(folder, count, names) {
 }
 
 /** About a kilobyte: an interface or a comment, a class, two functions, what it imports. */
-function moduleText({ index, typed, children, read }) {
+function moduleText({ index, typed, children, read, more }) {
   // The last child of every tenth module is imported when it is needed.
   const lazy = index % 10 === 9 ? children.at(-1) : undefined
   const direct = children.filter((child) => child !== lazy)
@@ -79,6 +83,7 @@ function moduleText({ index, typed, children, read }) {
     '  }',
     '}',
     index % 50 === 7 ? `export const mode${index} = import.meta.env.MODE + import.meta.env.DEV` : '',
+    ...Array.from({ length: more }, (_, nth) => blockText(index, nth, type)),
     `export function run${index}(input${type(': string')})${type(': unknown[]')} {`,
     `  const part = new Part${index}({ label: input.trim().toLowerCase() })`,
     `  const words = input.split(/\\s+/).filter((word) => word !== '' && word !== 'x${index}')`,
@@ -87,6 +92,11 @@ function moduleText({ index, typed, children, read }) {
     lazy
       ? `  if (counted.length > 1000) import('${lazy.path}').then((later) => console.log(later.run${lazy.child}(input)))`
       : '',
+    ...Array.from(
+      { length: more },
+      (_, nth) =>
+        `  counted.push(...counted.map((entry) => ({ ...entry, word: describe${index}_${nth}(entry) })))`,
+    ),
     `  return [${value}, part.options, ...counted]`,
     '}',
     index === 0 ? "document.querySelector('#app').textContent = JSON.stringify(run0(location.href))" : '',
@@ -94,4 +104,28 @@ function moduleText({ index, typed, children, read }) {
     .filter((line) => line !== '')
     .join('\n')
     .concat('\n')
+}
+
+/** A comment, a function with branches, and strings of every kind: all of it is used. */
+function blockText(index, nth, type) {
+  return `
+/**
+ * Says in one line what is known of an entry of part ${index}, for a list that shows many of them: the word, where
+ * it stands and how often it came. Long words are cut, so that a row stays one line.
+ */
+function describe${index}_${nth}(entry${type(': { word: string; at: number; count: number }')}, prefix = 'entry-${nth}')${type(': string')} {
+  if (entry.count === 0) return \`\${prefix}: nothing of \${entry.word} yet\`
+  const shown = entry.word.length > ${20 + nth} ? entry.word.slice(0, ${17 + nth}) + '...' : entry.word
+  // Most come once or twice; the others are listed with all that is known.
+  switch (entry.count % 3) {
+    case 1:
+      return [prefix, shown, 'is alone at', entry.at].join(' ')
+    case 2:
+      return prefix + ' ' + shown + " came twice, at first it's at " + String(entry.at)
+    default: {
+      const rest = Object.entries({ ...defaults${index}, at: entry.at }).map(([key, value]) => key + '=' + JSON.stringify(value))
+      return \`\${prefix} \${shown} (\${rest.join(', ')})\`
+    }
+  }
+}`
 }

@@ -63,10 +63,9 @@ await build({
 })
 const wall = performance.now() - started
 const { user, system } = process.cpuUsage(cpu)
-const bytes = readdirSync(join(outDir, 'assets')).reduce(
-  (sum, name) => sum + statSync(join(outDir, 'assets', name)).size,
-  0,
-)
+const assets = readdirSync(join(outDir, 'assets')).map((name) => join(outDir, 'assets', name))
+const text = plan.count ? assets.map((file) => readFileSync(file, 'utf8')).join('') : ''
+const bytes = assets.reduce((sum, file) => sum + statSync(file).size, 0)
 
 process.once('exit', () => {
   const whole = process.cpuUsage()
@@ -75,6 +74,7 @@ process.once('exit', () => {
     wall,
     processCpu: (whole.user + whole.system) / 1000,
     bytes,
+    missing: plan.client.filter((name) => !text.includes(values[name])).length,
     transformed: called.transform,
     resolved: called.resolveId.length,
     loaded: called.load.length,

@@ -1,22 +1,15 @@
-// What the plugin adds to an esbuild build: `node bench/esbuild.mjs [--modules 1000] [--rounds 15]` (Linux)
+// What the plugin adds to an esbuild build: `node bench/esbuild.mjs [--modules 1000] [--kb 1] [--rounds 15]` (Linux)
 import { randomBytes } from 'node:crypto'
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { writeApp } from './app.mjs'
-import {
-  interleave,
-  median,
-  ms,
-  printMachine,
-  printTable,
-  ratio,
-  readOptions,
-  runNode,
-  startRun,
-} from './support.mjs'
+import { interleave, printArms, printMachine, readOptions, runNode, startRun } from './support.mjs'
 
-const options = readOptions(15, { modules: { type: 'string', default: '1000' } })
+const options = readOptions(15, {
+  modules: { type: 'string', default: '1000' },
+  kb: { type: 'string', default: '1' },
+})
 const modules = Number(options.modules)
 const run = startRun('esbuild', options.dist)
 const app = join(run.folder, 'app')
@@ -25,7 +18,7 @@ mkdirSync(app)
 const names = (prefix) => Array.from({ length: 20 }, (_, index) => `${prefix}_NAME_${index}`)
 const client = names('CLIENT')
 const server = names('SERVER')
-const readers = writeApp(app, modules, client)
+const readers = writeApp(app, modules, client, Number(options.kb))
 // Vite's way of naming files by the root is its own.
 for (const entry of readdirSync(app, { recursive: true, withFileTypes: true })) {
   if (!/\.[jt]s$/.test(entry.name)) continue
@@ -65,17 +58,9 @@ const arms = {
 // Not measured: fills the caches.
 for (const arm of Object.values(arms)) await arm()
 printMachine(
-  `esbuild, ${modules} modules, ${readers.length} of them read a name; control: define, and a file for the virtual module`,
+  `esbuild, ${modules} modules of ${options.kb} kB, ${readers.length} of them read a name; control: define, and a file for the virtual module`,
   options.rounds,
 )
 const results = await interleave(arms, options.rounds)
 const figures = { 'build() and esbuild CPU': 'cpu', 'build() wall': 'wall', 'process wall': 'processWall' }
-printTable([
-  ['', 'none ms', 'with ms', 'with/none [min..max]', 'A/A none/none'],
-  ...Object.entries(figures).map(([label, key]) => {
-    const [base, again, plugin] = ['none', 'again', 'plugin'].map((arm) =>
-      results[arm].map((result) => result[key]),
-    )
-    return [label, ms(median(base)), ms(median(plugin)), ratio(plugin, base), ratio(again, base)]
-  }),
-])
+printArms(results, figures)

@@ -1,26 +1,17 @@
 // What the plugin adds to a Rollup and a Rolldown build:
-// `node bench/rollup.mjs [--bundler rollup|rolldown] [--modules 1000] [--rounds 10]`
+// `node bench/rollup.mjs [--bundler rollup|rolldown] [--modules 1000] [--kb 1] [--rounds 10]`
 import { randomBytes } from 'node:crypto'
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { transformSync } from 'esbuild'
 import { writeApp } from './app.mjs'
-import {
-  interleave,
-  median,
-  ms,
-  printMachine,
-  printTable,
-  ratio,
-  readOptions,
-  runNode,
-  startRun,
-} from './support.mjs'
+import { interleave, printArms, printMachine, readOptions, runNode, startRun } from './support.mjs'
 
 const options = readOptions(10, {
   bundler: { type: 'string', default: '' },
   modules: { type: 'string', default: '1000' },
+  kb: { type: 'string', default: '1' },
 })
 const modules = Number(options.modules)
 const run = startRun('rollup', options.dist)
@@ -40,7 +31,7 @@ writeFileSync(
 function prepare(bundler) {
   const app = join(run.folder, bundler)
   mkdirSync(app)
-  const readers = writeApp(app, modules, client)
+  const readers = writeApp(app, modules, client, Number(options.kb))
   for (const entry of readdirSync(app, { recursive: true, withFileTypes: true })) {
     if (!/\.[jt]s$/.test(entry.name)) continue
     const file = join(entry.parentPath, entry.name)
@@ -69,7 +60,7 @@ for (const bundler of options.bundler ? [options.bundler] : ['rollup', 'rolldown
   // Not measured: fills the caches.
   for (const arm of Object.values(arms)) await arm()
   printMachine(
-    `${bundler}, ${modules} modules, ${readers.length} of them read a name; control: a file for the virtual module${bundler === 'rolldown' ? ', and define' : ''}`,
+    `${bundler}, ${modules} modules of ${options.kb} kB, ${readers.length} of them read a name; control: a file for the virtual module${bundler === 'rolldown' ? ', and define' : ''}`,
     options.rounds,
   )
   const results = await interleave(arms, options.rounds)
@@ -78,14 +69,6 @@ for (const bundler of options.bundler ? [options.bundler] : ['rollup', 'rolldown
     'build and write wall': 'wall',
     'process wall': 'processWall',
   }
-  printTable([
-    ['', 'none ms', 'with ms', 'with/none [min..max]', 'A/A none/none'],
-    ...Object.entries(figures).map(([label, key]) => {
-      const [base, again, plugin] = ['none', 'again', 'plugin'].map((arm) =>
-        results[arm].map((result) => result[key]),
-      )
-      return [label, ms(median(base)), ms(median(plugin)), ratio(plugin, base), ratio(again, base)]
-    }),
-  ])
+  printArms(results, figures)
   console.log()
 }

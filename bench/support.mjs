@@ -113,6 +113,28 @@ export function printTable(rows) {
   console.log([head, widths.map((width) => '-'.repeat(width)).join('  '), ...body].join('\n'))
 }
 
+/**
+ * Prints figures of the arms `none`, `again` (the same once more) and `plugin`. Least of all rounds are compared too:
+ * the least is what a process needs when nobody else takes part of the machine, and the median is not.
+ * @param {Record<string, Record<string, number>[]>} results
+ * @param {Record<string, string>} figures their keys in a result, by label
+ */
+export function printArms(results, figures) {
+  const head = ['none ms', 'with ms', 'with/none [min..max]', 'A/A', 'least: none', 'with', 'ratio', 'A/A']
+  printTable([
+    ['', ...head],
+    ...Object.entries(figures).map(([label, key]) => {
+      const arms = ['none', 'again', 'plugin'].map((arm) => results[arm].map((result) => result[key]))
+      const [base, again, plugin] = arms
+      const [least, leastAgain, leastWith] = arms.map((all) => Math.min(...all))
+      return [
+        ...[label, ms(median(base)), ms(median(plugin)), ratio(plugin, base), ratio(again, base)],
+        ...[ms(least), ms(leastWith), (leastWith / least).toFixed(2), (leastAgain / least).toFixed(2)],
+      ]
+    }),
+  ])
+}
+
 /** What stands above every table: a figure without its machine says little. */
 export function printMachine(title, rounds) {
   const load = loadavg()[0].toFixed(1)

@@ -1,25 +1,16 @@
 // What the plugin adds to a webpack and an Rspack build:
-// `node bench/webpack.mjs [--bundler webpack|rspack] [--modules 1000] [--rounds 10] [--control define|bare]`
+// `node bench/webpack.mjs [--bundler webpack|rspack] [--modules 1000] [--kb 1] [--rounds 10] [--control define|bare]`
 import { randomBytes } from 'node:crypto'
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { writeApp } from './app.mjs'
-import {
-  interleave,
-  median,
-  ms,
-  printMachine,
-  printTable,
-  ratio,
-  readOptions,
-  runNode,
-  startRun,
-} from './support.mjs'
+import { interleave, printArms, printMachine, readOptions, runNode, startRun } from './support.mjs'
 
 const options = readOptions(10, {
   bundler: { type: 'string', default: '' },
   modules: { type: 'string', default: '1000' },
+  kb: { type: 'string', default: '1' },
   control: { type: 'string', default: 'define' },
 })
 const modules = Number(options.modules)
@@ -30,7 +21,7 @@ mkdirSync(app)
 const names = (prefix) => Array.from({ length: 20 }, (_, index) => `${prefix}_NAME_${index}`)
 const client = names('CLIENT')
 const server = names('SERVER')
-const readers = writeApp(app, modules, client)
+const readers = writeApp(app, modules, client, Number(options.kb))
 const values = Object.fromEntries(
   [...client, ...server].map((name) => [name, randomBytes(24).toString('base64url')]),
 )
@@ -74,7 +65,7 @@ for (const bundler of options.bundler ? [options.bundler] : ['webpack', 'rspack'
       `${strangers.length} modules that name no secret were handed over: ${strangers.slice(0, 3)}`,
     )
   printMachine(
-    `${bundler} build, ${modules} modules, ${readers.length} of them read a name; control: ${options.control}`,
+    `${bundler} build, ${modules} modules of ${options.kb} kB, ${readers.length} of them read a name; control: ${options.control}`,
     options.rounds,
   )
   console.log(`JavaScript of ours was called for ${seen.rewritten.length} modules of ${modules}\n`)
@@ -90,15 +81,7 @@ for (const bundler of options.bundler ? [options.bundler] : ['webpack', 'rspack'
     'process CPU': 'processCpu',
     'process wall': 'processWall',
   }
-  printTable([
-    ['', 'none ms', 'with ms', 'with/none [min..max]', 'A/A none/none'],
-    ...Object.entries(figures).map(([label, key]) => {
-      const [base, again, plugin] = ['none', 'again', 'plugin'].map((arm) =>
-        results[arm].map((result) => result[key]),
-      )
-      return [label, ms(median(base)), ms(median(plugin)), ratio(plugin, base), ratio(again, base)]
-    }),
-  ])
+  printArms(results, figures)
   console.log(
     `\noutput: ${results.none[0].bytes} bytes without, ${results.plugin[0].bytes} with the plugin\n`,
   )

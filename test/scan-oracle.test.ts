@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { NeedleFilter } from '../src/core/scan/filter.ts'
 import { createScanner } from '../src/core/scan/index.ts'
 
@@ -205,4 +205,73 @@ describe('the scan agrees with undoing everything and looking for each value', (
       { numRuns: 500 },
     )
   })
+})
+
+test('a process that has searched much finds what one finds that has searched little', async () => {
+  const fresh = async () => {
+    vi.resetModules()
+    return import('../src/core/scan/index.ts')
+  }
+  const values = [
+    { name: 'A', text: 'Zq7"k%41w<9>x&/e' },
+    { name: 'B', text: 'aaaabbbbaaaabbbbc' },
+  ]
+  const later = (await fresh()).createScanner(values)
+  later.scan(Buffer.alloc(5 << 20, ' '), 'a.bin')
+  const first = (await fresh()).createScanner(values)
+  const parts = fc.constantFrom(
+    ...[
+      'Zq7',
+      '"',
+      '\\"',
+      'k',
+      '%41',
+      '%25',
+      '41',
+      'w',
+      '<9',
+      '&lt;',
+      '9>',
+      'x&',
+      '&amp;',
+      '/e',
+      '&',
+      '&&',
+      '\\x61mp;',
+    ],
+    ...[
+      '%',
+      '%%',
+      '4',
+      '\\',
+      '\\\\',
+      '#',
+      ';',
+      '" + "',
+      "'+'",
+      '`',
+      '${',
+      '${"',
+      '"}',
+      '+',
+      ' ',
+      '\n',
+      'aaaa',
+      'bbbb',
+      'c',
+    ],
+  )
+  const pieces = fc.array(parts, { maxLength: 60 })
+  const whole = fc.constantFrom('', ...values.map(({ text }) => text))
+  fc.assert(
+    fc.property(pieces, whole, pieces, (before, value, after) => {
+      const cut = value.length >> 1
+      for (const joint of ['', '" + "', '\\\n']) {
+        const text = [...before, value.slice(0, cut), joint, value.slice(cut), ...after].join('')
+        const bytes = Buffer.from(text)
+        expect(first.scan(bytes, 'a.js')).toEqual(later.scan(bytes, 'a.js'))
+      }
+    }),
+    { numRuns: 2000 },
+  )
 })

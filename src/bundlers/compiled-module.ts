@@ -6,6 +6,7 @@ import type * as Acorn from 'acorn'
 import { initSync, parse as lex } from 'es-module-lexer'
 import type { EnvReadsOptions, EnvReadsResult } from '../core/expose/rewrite.ts'
 import type { SourcePlace } from '../core/guard.ts'
+import { COMMON_JS_WORDS } from './sure-module.ts'
 import { rewriteReads } from './transform.ts'
 
 // Few builds need either: a parser for what a lexer cannot tell, and maps where somebody wants them. webpack asks
@@ -64,7 +65,7 @@ function parseModule(code: string): unknown {
 /** An `import` would make an ES module of it, in which `module.exports` means nothing. */
 function isCommonJs(code: string, type: string): boolean {
   if (type !== 'javascript/auto') return type === 'javascript/dynamic'
-  if (!/\b(?:module|exports|require)\b/.test(code)) return false
+  if (!COMMON_JS_WORDS.test(code)) return false
   try {
     initSync()
     const [imports, exports] = lex(code)

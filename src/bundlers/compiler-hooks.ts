@@ -3,6 +3,7 @@ import { relative } from 'node:path'
 import { SERVER_ID } from '../core/expose/ids.ts'
 import type { ModuleUse } from '../core/expose/usage.ts'
 import type { Consumer } from '../core/types.ts'
+import type { CompiledModule } from './compiled-module.ts'
 import { finishGraph } from './compiler-guard.ts'
 import { sealing } from './compiler-sealing.ts'
 import { Sessions } from './compiler-session.ts'
@@ -15,6 +16,7 @@ import { localFiles } from './local-files.ts'
 import { scanFolderOf, scanOutputs } from './outputs.ts'
 import { changesFileOf } from './rotation-stamp.ts'
 import type { PluginOptions, Session, SessionPlace } from './session.ts'
+import { type Output, type Rewritten, rewriteSurely } from './sure-module.ts'
 import { graphName, recordUsage } from './usage.ts'
 import { BRIDGE, type Bridge } from './webpack-loader.ts'
 
@@ -34,6 +36,8 @@ export interface CompilerWays {
   compilation?(run: CompilerRun, compilation: Compilation): void
   /** Whether to look through all modules for the server module though nothing asked for it in this build. */
   readonly looksAlways: boolean
+  /** Whether modules are rewritten in one go, so that nothing can be loaded for those that need more. */
+  readonly waitsForNothing: boolean
 }
 
 /** The plugin of webpack and Rspack: one instance, given to one compiler or several. */
@@ -153,32 +157,43 @@ export class CompilerRun implements Bridge {
     return this.session.stamp(text)
   }
 
-  rewrite(context: LoaderContext, code: string, map: unknown): { code: string; map: unknown } | undefined {
+  async rewrite(context: LoaderContext, code: string, map: unknown): Promise<Output | undefined> {
     this.given.add(context.resourcePath)
-    const result = this.rewriteModule(context._compilation, {
-      code,
-      map,
-      path: context.resourcePath,
-      type: context._module.type,
-      wantsMap: context.sourceMap,
-    })
-    if (result?.problems) context.cacheable(false)
-    return result?.output
+    const { resourcePath: path, sourceMap: wantsMap } = context
+    const module = { code, map, path, type: context._module.type, wantsMap }
+    const graph = this.graphOf(context._compilation)
+    if (!this.#reads(module)) return undefined
+    const sure = rewriteSurely(module, graph.readsOptions())
+    if (sure) return sure.output
+    await this.#loadRewriting()
+    const result = this.#rewriteNow(module, graph)
+    if (result.problems) context.cacheable(false)
+    return result.output
   }
 
   /** @returns nothing for a module that reads no secret */
-  rewriteModule(
-    compilation: Compilation,
-    module: import('./compiled-module.ts').CompiledModule,
-  ): { output: { code: string; map: unknown } | undefined; problems: boolean } | undefined {
-    if (!module.type.startsWith('javascript/')) return undefined
-    if (!this.session.readsFilter.include.some((pattern) => pattern.test(module.code))) return undefined
+  rewriteModule(compilation: Compilation, module: CompiledModule): Rewritten | undefined {
+    if (!this.#reads(module)) return undefined
     const graph = this.graphOf(compilation)
+    const sure = rewriteSurely(module, graph.readsOptions())
+    return sure ? { output: sure.output, problems: false } : this.#rewriteNow(module, graph)
+  }
+
+  #reads({ type, code }: CompiledModule): boolean {
+    if (!type.startsWith('javascript/')) return false
+    return this.session.readsFilter.include.some((pattern) => pattern.test(code))
+  }
+
+  #rewriteNow(module: CompiledModule, graph: Graph): Rewritten {
     const { output, problems, place } = this.#rewriteCompiled!(module, graph.readsOptions())
     graph.report(problems, module.path, place)
     return { output, problems: problems.length > 0 }
   }
   #rewriteCompiled: typeof import('./compiled-module.ts').rewriteCompiled | undefined
+
+  async #loadRewriting(): Promise<void> {
+    this.#rewriteCompiled ??= (await import('./compiled-module.ts')).rewriteCompiled
+  }
 
   #newGraph(): Graph {
     return new Graph(this.session, { consumer: this.consumer, root: this.compiler.context })
@@ -191,7 +206,7 @@ export class CompilerRun implements Bridge {
     if (this.#session && compiler.watchMode) return this.#refresh()
     this.#session = await this.#attempt(() => this.#sessions.acquire(compiler, this.#place()))
     await this.#watch()
-    this.#rewriteCompiled ??= (await import('./compiled-module.ts')).rewriteCompiled
+    if (this.#ways.waitsForNothing) await this.#loadRewriting()
     if (!this.#isWired) {
       this.#isWired = true
       const { module, resolve } = compiler.options

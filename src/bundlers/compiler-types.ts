@@ -148,4 +148,5 @@ export interface LoaderContext {
   readonly _module: Module
   cacheable(flag: boolean): void
   callback(error: Error | null, code?: string, map?: unknown): void
+  async(): LoaderContext['callback']
 }

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { relative } from 'node:path'
 import { SecretsError, throwProblems } from '../core/errors.ts'
-import { meansServer, RUNTIME_ID, SERVER_ID, virtualId } from '../core/expose/ids.ts'
+import { ABSENT_ID, ENV_ID, meansServer, RUNTIME_ID, SERVER_ID, virtualId } from '../core/expose/ids.ts'
 import type { EnvProblem, EnvReadsOptions } from '../core/expose/rewrite.ts'
 import {
   codeFrame,
@@ -13,6 +13,9 @@ import {
 } from '../core/guard.ts'
 import type { Consumer } from '../core/types.ts'
 import type { Session } from './session.ts'
+
+/** Modules in which no name is replaced: `\0` ids are other plugins' own, packages were not written for these names. */
+export const FOREIGN = /[\\/]node_modules[\\/]|^\0/
 
 /** A denied or impossible access, waiting for the whole graph so that its chain can be told. */
 type Violation = Denial | (Omit<Denial, 'name'> & { readonly problem: EnvProblem })
@@ -50,6 +53,8 @@ export class Graph {
       this.#violate({ name: undefined, module, place: importPlace(module) })
       return `\0${SERVER_ID}`
     }
+    if (id === ENV_ID)
+      return `\0${importer && FOREIGN.test(importer) ? ABSENT_ID : this.#session.serve(this.consumer).envModule}`
     const known = virtualId(id)
     if (known === undefined) {
       throw new SecretsError('REQUEST_REFUSED', `There is no module ${id.replace('\0', '')}.`, {
@@ -61,6 +66,7 @@ export class Graph {
 
   /** The text of a resolved virtual module. Asks the policy again: an id can get here without `resolve`. */
   load(id: string): string | undefined {
+    if (id === `\0${ABSENT_ID}`) return this.#session.serve(this.consumer).denied()
     const known = virtualId(id)
     if (known === undefined || known === RUNTIME_ID) {
       if (this.consumer === 'client' && meansServer(id)) this.#violate({ name: undefined, module: id })

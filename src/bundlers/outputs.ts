@@ -1,7 +1,9 @@
 import { join, relative, resolve } from 'node:path'
 import { SecretsError } from '../core/errors.ts'
 import { SEAL_MARK } from '../core/expose/seal-marks.ts'
-import type { Finding, ReadAsset } from '../core/scan/index.ts'
+import { assetReader, matcher, scanFolder } from '../core/scan/files.ts'
+import type { ReadAsset } from '../core/scan/origin.ts'
+import type { Finding } from '../core/scan/types.ts'
 import type { Session } from './session.ts'
 
 /** One emitted file, before or after it is written. */
@@ -26,8 +28,7 @@ export async function scanOutputs(
   const all = [...files]
   if (server === 'sealed') checkSealed(all)
   if (scan === false) return
-  const scanner = await session.scanner()
-  const { matcher } = await import('../core/scan/index.ts')
+  const scanner = session.scanner()
   const excluded = await matcher(scan.exclude)
   const findings: Finding[] = []
   for (const { name, content } of all) {
@@ -68,8 +69,7 @@ export async function scanFolderOf(
 ): Promise<void> {
   const { scan } = session.config
   if (scan === false) return
-  const { assetReader, scanFolder } = await import('../core/scan/index.ts')
-  const { findings, problems } = await scanFolder(await session.scanner(), folder, {
+  const { findings, problems } = await scanFolder(session.scanner(), folder, {
     exclude: scan.exclude,
     skip,
   })
@@ -98,7 +98,7 @@ async function failOn(
   const { BASELINE_FILE, formatFindings, traceFindings, withoutAccepted } = await import(
     '../core/scan/index.ts'
   )
-  const scanner = await session.scanner()
+  const scanner = session.scanner()
   const { root: project, environment } = session.config
   const { findings, problem } = await withoutAccepted(all, scanner, {
     file: join(project, BASELINE_FILE),

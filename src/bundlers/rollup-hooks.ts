@@ -1,11 +1,11 @@
 import type { Environment, Rollup } from 'vite'
-import { VIRTUAL } from '../core/expose/ids.ts'
+import { ENV_ID, VIRTUAL } from '../core/expose/ids.ts'
 import { SEAL_MARK } from '../core/expose/seal-marks.ts'
 import { rewriteSureReads } from '../core/expose/sure-reads.ts'
 import type { ImportersOf } from '../core/guard.ts'
 import type { Consumer } from '../core/types.ts'
 import { attempt, attemptAsync } from './error.ts'
-import { Graph } from './graph.ts'
+import { FOREIGN, Graph } from './graph.ts'
 import { localFiles } from './local-files.ts'
 import type { Session } from './session.ts'
 
@@ -88,8 +88,7 @@ export function graphHooks(session: Session, options: GraphHooksOptions) {
       },
     },
     transform: {
-      // `\0` ids are other plugins' own; packages were not written for these names.
-      filter: { id: { exclude: [/[\\/]node_modules[\\/]/, /^\0/] }, code: session.readsFilter },
+      filter: { id: { exclude: FOREIGN }, code: session.readsFilter },
       async handler(
         this: HookContext & Rollup.TransformPluginContext,
         code: string,
@@ -110,6 +109,9 @@ export function graphHooks(session: Session, options: GraphHooksOptions) {
         if (problems.length > 0) {
           const place = await originalPlace(this, code)
           attempt(() => graph.report(problems, id, place), id)
+          // The end of the graph fails the build; a bundler that replaces reads would before, in words of its own.
+          if (problems.some(({ kind }) => kind === 'assigned'))
+            return { code: (output?.code ?? code).replace(META_ENV, 'import.meta'), map: null }
         }
         return output as Rollup.TransformResult
       },
@@ -147,6 +149,31 @@ export function graphHooks(session: Session, options: GraphHooksOptions) {
       if (failure) throw failure.error
     },
   }
+}
+
+const META_ENV = /\bimport\s*\.\s*meta\s*\.\s*env\b/g
+
+/** Begins what stands for a name until it is bound. */
+const LOCAL = '__unplugin_secrets_env_'
+
+/**
+ * Has Rolldown replace plain reads itself, so that modules with nothing else never come to JavaScript. It replaces
+ * `import.meta.env.NAME` by an identifier, and imports for each that is bound nowhere: an import as any other, so
+ * whose it is can be told. What it does not know (`?.`, `["NAME"]`, patterns) is rewritten before as everywhere.
+ * @param options of the build; the filters of its plugins are compiled after its hook for them
+ */
+export function replaceNatively(session: Session, options: object): void {
+  const names = [...session.leavePlainReads()]
+  const { transform = {} } = options as { transform?: { define?: object; inject?: object } }
+  const define = Object.fromEntries(names.map((name) => [`import.meta.env.${name}`, LOCAL + name]))
+  const inject = Object.fromEntries(names.map((name) => [LOCAL + name, [ENV_ID, name]]))
+  Object.assign(options, {
+    transform: {
+      ...transform,
+      define: { ...transform.define, ...define },
+      inject: { ...transform.inject, ...inject },
+    },
+  })
 }
 
 /**

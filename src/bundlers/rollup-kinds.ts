@@ -6,6 +6,7 @@ export const rollupKind: RollupKind = {
   root: () => undefined,
   // It bundles for nobody in particular.
   edge: () => false,
+  replaces: false,
   syntaxOf: (options) => {
     const { jsx } = options as { jsx?: unknown }
     const syntax: Syntax = jsx ? { plain: false, parser: { jsx: true } } : { plain: true }
@@ -18,6 +19,7 @@ export const rolldownKind: RollupKind = {
   root: (options) => (options as { cwd?: string }).cwd,
   // Without a word it is taken for Node's.
   edge: (options) => ((options as { platform?: string }).platform ?? 'node') !== 'node',
+  replaces: true,
   syntaxOf: () => (_, moduleType) => SYNTAXES.get(moduleType ?? 'js'),
 }
 

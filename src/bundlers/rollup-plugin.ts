@@ -7,7 +7,7 @@ import { attemptAsync } from './error.ts'
 import { fileOf } from './graph.ts'
 import { localFiles } from './local-files.ts'
 import { scanFolderOf, scanOutputs } from './outputs.ts'
-import { graphHooks, keepFilter, type Syntax } from './rollup-hooks.ts'
+import { graphHooks, keepFilter, replaceNatively, type Syntax } from './rollup-hooks.ts'
 import { usesOf } from './rollup-usage.ts'
 import { changesFileOf } from './rotation-stamp.ts'
 import type { Session } from './session.ts'
@@ -19,6 +19,8 @@ export interface RollupKind {
   readonly root: (options: object) => string | undefined
   /** Whether the output is for runtimes that may lack Node's modules. */
   readonly edge: (options: object) => boolean
+  /** Whether it can replace reads itself, by `transform.define` and `transform.inject`. */
+  readonly replaces: boolean
   /** How modules are written by the time that this plugin sees them. */
   readonly syntaxOf: (options: object) => (id: string, moduleType: string | undefined) => Syntax | undefined
 }
@@ -112,6 +114,8 @@ export function rollupPlugin(session: Session, kind: RollupKind, given?: string)
         keepFilter((options as { plugins?: unknown }).plugins, graph)
         await prepare(this)
         isPrepared = true
+        // A watching build asks for options once, and names may come and go.
+        if (kind.replaces && !this.meta.watchMode) replaceNatively(session, options)
         return null
       },
     },

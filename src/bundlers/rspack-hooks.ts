@@ -1,4 +1,5 @@
 import { sep } from 'node:path'
+import { CLIENT_ID } from '../core/expose/ids.ts'
 import { fileReads, findReaders, type ReadersOptions } from '../core/readers.ts'
 import type { CompilerRun, CompilerWays } from './compiler-hooks.ts'
 import { fileBeside, STUB } from './compiler-virtual.ts'
@@ -18,6 +19,7 @@ export function rspackWays(): CompilerWays {
   const known = new WeakMap<object, { files: Set<string>; stamp: string }>()
   return {
     looksAlways: false,
+    waitsForNothing: false,
     start(run) {
       const { cache } = run.compiler.options as { cache?: { type?: string; version?: string } | boolean }
       // Modules of a cache were looked at under the names of their time.
@@ -58,11 +60,17 @@ function lookAnew(
 
 function readersOptions({ compiler, session }: CompilerRun): ReadersOptions {
   const patterns = session.readsFilter.include
+  const { replaceProcessEnv } = session.config
+  const objects = replaceProcessEnv ? ['meta', 'process'] : ['meta']
+  const given = session.exposure.client.values
+  const others = [...session.names].filter((name) => !given.has(name))
   return {
-    reads: (text) => patterns.some((pattern) => pattern.test(text)),
-    words: session.config.replaceProcessEnv
-      ? ['meta', 'process', 'virtual:secrets']
-      : ['meta', 'virtual:secrets'],
+    // Who only imports what the client module has reads nothing in another way.
+    reads: (text) =>
+      objects.some((word) => text.includes(word))
+        ? patterns.some((pattern) => pattern.test(text))
+        : text.includes(CLIENT_ID) && others.some((name) => text.includes(name)),
+    words: [...objects, 'virtual:secrets'],
     skip: new Set([compiler.outputPath]),
   }
 }

@@ -3,6 +3,11 @@ import type { LoaderContext } from './compiler-types.ts'
 import { bridgeOf } from './webpack-loader.ts'
 
 export default function rewrite(this: LoaderContext, code: string, map: unknown): void {
-  const output = bridgeOf(this).rewrite(this, code, map)
-  this.callback(null, output?.code ?? code, output ? output.map : map)
+  const done = this.async()
+  bridgeOf(this)
+    .rewrite(this, code, map)
+    .then(
+      (output) => done(null, output?.code ?? code, output ? output.map : map),
+      (error: Error) => done(error),
+    )
 }

@@ -1,25 +1,23 @@
-import { existsSync } from 'node:fs'
-import { dirname, join, relative } from 'node:path'
 import { loadEnvironmentKey } from '../core/crypto/keys.ts'
 import { SecretsError, throwProblems } from '../core/errors.ts'
-import { generateTypes } from '../core/expose/dts.ts'
 import { createExposure, type Exposure, textsOf } from '../core/expose/exposure.ts'
 import type { Sealer } from '../core/expose/sealer.ts'
 import { type Serve, serveFor } from '../core/expose/serve.ts'
-import { defaultTypesFile, writeTypes } from '../core/expose/types-file.ts'
 import type { Logger } from '../core/log.ts'
 import { closeOther, createSecrets, type Secrets, type SecretsOptions } from '../core/pipeline.ts'
 import { checkPrefixes, createPolicy } from '../core/policy.ts'
 import { createRedactor, type Redactor, Secret } from '../core/redact.ts'
-import type { Scanner } from '../core/scan/index.ts'
+import { createScanner } from '../core/scan/scanner.ts'
+import type { Scanner } from '../core/scan/types.ts'
 import { codeValue, Snapshot } from '../core/snapshot.ts'
 import type { Consumer } from '../core/types.ts'
 import type { Watch, WatchOptions } from '../core/watch.ts'
 import { provide } from '../runtime/store.ts'
-import { readsPatterns } from './reads-patterns.ts'
+import { otherReadsPatterns, readsPatterns } from './reads-patterns.ts'
 import { RetiredValues } from './retired-values.ts'
 import { RUNTIME_FILE, runtimeFile } from './runtime-file.ts'
 import { changeLine, problemText, RECOVERED, startLine } from './session-lines.ts'
+import { writeSessionTypes } from './session-types.ts'
 
 /** What the bundler tells before anything is resolved. */
 export interface SessionPlace {
@@ -46,7 +44,7 @@ export class Session {
   #secrets: Secrets | undefined
   #exposure: Exposure | undefined
   #serves: Record<Consumer, Serve> | undefined
-  #scanner: Promise<Scanner> | undefined
+  #scanner: Scanner | undefined
   #snapshot: Snapshot | undefined
   #redactor: Redactor | undefined
   readonly #retired = new RetiredValues()
@@ -133,7 +131,7 @@ export class Session {
       const { createSealer } = await import('../core/expose/sealer.ts')
       this.#sealer = createSealer(key, this.exposure.server.manifest.scope, textsOf(snapshot))
     }
-    await this.#writeTypes()
+    await writeSessionTypes(this.config, this.exposure.names, place.logger)
     place.logger.info(startLine(snapshot, this.exposure.client.values.size))
     // What is sealed is what the schema made.
     if (!isSealed) this.#warnOfTransforms(snapshot, place.logger)
@@ -160,7 +158,8 @@ export class Session {
   async accept(snapshot: Snapshot): Promise<void> {
     const { names } = this.exposure
     this.#expose(snapshot, this.#place!.prefixes, false, true)
-    if (this.exposure.names.join() !== names.join()) await this.#writeTypes()
+    if (this.exposure.names.join() !== names.join())
+      await writeSessionTypes(this.config, this.exposure.names, this.#place!.logger)
   }
 
   /** Why there are no values, in dev. They come when the provider does. */
@@ -232,6 +231,18 @@ export class Session {
     )
   }
 
+  /**
+   * Leaves plain reads to the bundler, of the names that every graph may have; `readsFilter` is for the rest then.
+   * @returns these names; none where not every read would mean the same, or somebody has to be told of each
+   */
+  leavePlainReads(): ReadonlySet<string> {
+    const { replaceProcessEnv, manifest } = this.config
+    if (replaceProcessEnv || manifest !== false || this.isSealed) return new Set()
+    const names = [...this.exposure.client.values.keys()].filter((name) => /^[A-Za-z_$][\w$]*$/.test(name))
+    this.readsFilter.include.splice(0, Infinity, ...otherReadsPatterns(this.exposure.names, new Set(names)))
+    return new Set(names)
+  }
+
   /** Whether the configuration is known, which it is before the values are. */
   get isConfigured(): boolean {
     return this.#secrets !== undefined
@@ -291,15 +302,17 @@ export class Session {
     return runtimeFile(edge ? 'sealed-edge' : 'sealed-node')
   }
 
-  /** Loaded at the first output: a dev server needs no scanner. */
-  scanner(): Promise<Scanner> {
-    this.#scanner ??= import('../core/scan/index.ts').then(({ createScanner }) => {
-      const scanner = createScanner(this.#retired.with(this.#snapshot!, this.exposure))
-      const blind = scanner.unscannable.map(({ name, reason }) => `${name} (${reason})`)
-      if (blind.length > 0) this.#logger?.warn(`Not scanned for: ${blind.join(', ')}.`)
-      return scanner
-    })
+  /** Made at the first output: a dev server needs none before it answers. */
+  scanner(): Scanner {
+    this.#scanner ??= this.#newScanner()
     return this.#scanner
+  }
+
+  #newScanner(): Scanner {
+    const scanner = createScanner(this.#retired.with(this.#snapshot!, this.exposure))
+    const blind = scanner.unscannable.map(({ name, reason }) => `${name} (${reason})`)
+    if (blind.length > 0) this.#logger?.warn(`Not scanned for: ${blind.join(', ')}.`)
+    return scanner
   }
 
   /** A text about to be shown, without any value that may stand in the source it quotes. */
@@ -335,14 +348,5 @@ export class Session {
       `${changed.join(', ')}: the schema changes the value. A built server that fetches by itself gets it unchanged; ` +
         'start it with `secrets run`, which hands over what the schema made.',
     )
-  }
-
-  /** Writes the generated types where there is TypeScript to read them, and only when they changed. */
-  async #writeTypes(): Promise<void> {
-    const { types, root } = this.config
-    if (types === false || (types === true && !existsSync(join(root, 'tsconfig.json')))) return
-    const file = join(root, typeof types === 'string' ? types : defaultTypesFile(root))
-    const text = generateTypes({ config: this.config, names: this.exposure.names, folder: dirname(file) })
-    if (await writeTypes(file, text)) this.#logger?.debug(`wrote ${relative(root, file)}`)
   }
 }

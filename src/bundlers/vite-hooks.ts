@@ -10,7 +10,7 @@ import { guardDevServer } from './dev-guard.ts'
 import { attempt, attemptAsync, toBundlerError } from './error.ts'
 import { Graph } from './graph.ts'
 import { type OutputFile, scanFolderOf, scanOutputs } from './outputs.ts'
-import { graphHooks, type HookContext, keepFilter } from './rollup-hooks.ts'
+import { graphHooks, type HookContext, keepFilter, replaceNatively } from './rollup-hooks.ts'
 import { usesOf } from './rollup-usage.ts'
 import { changesFileOf } from './rotation-stamp.ts'
 import type { Session, SessionPlace } from './session.ts'
@@ -24,9 +24,6 @@ import { followChanges } from './vite-rotation.ts'
 const VITE_DENY = ['.env', '.env.*', '*.{crt,pem,key,p12,pfx,cer,der}', '.npmrc', '.yarnrc.yml', '**/.git/**']
 /** Key and vault live here. Sealed or not, nobody has to fetch them. */
 const OWN_DENY = '**/.secrets/**'
-
-/** What failed before it was wanted is met again where it is. */
-const noop = (): void => {}
 
 /** Server code built under one of these may run where Node's modules are not. */
 const EDGE_CONDITIONS = ['workerd', 'worker', 'edge-light', 'edge-routine', 'netlify']
@@ -54,10 +51,20 @@ export function viteHooks(session: Session): Plugin {
   const edge = ({ environment }: HookContext): boolean =>
     config!.ssr?.target === 'webworker' ||
     (environment?.config.resolve.conditions ?? []).some((condition) => EDGE_CONDITIONS.includes(condition))
+  /** Once all others have had their say, `vite:define` too. Not where names may come and go, and not in Vite 7. */
+  const options = {
+    order: 'post' as const,
+    handler(this: { meta: { rolldownVersion?: string } }, input: object): null {
+      const { command, build } = config!
+      if (this.meta.rolldownVersion && command === 'build' && !build.watch) replaceNatively(session, input)
+      return null
+    },
+  }
   /** Vite gives a worker's bundle no plugin but these. It is the client's, whatever starts it. */
   const workerPlugin = () => ({
     name: 'unplugin-secrets:worker',
     ...graphHooks(session, { root, map, consumerOf: () => 'client' }),
+    options,
     generateBundle(this: Rollup.PluginContext, _: unknown, bundle: Rollup.OutputBundle) {
       if (session.config.manifest !== false) beside.set(Object.keys(bundle)[0]!, usesOf(this, bundle, root()))
     },
@@ -77,6 +84,7 @@ export function viteHooks(session: Session): Plugin {
     ...devtoolsDock(() => {
       isDocked = true
     }),
+    options,
 
     config(user: UserConfig, env) {
       isPreview = env.isPreview === true
@@ -117,8 +125,7 @@ export function viteHooks(session: Session): Plugin {
       }
       await attemptAsync(() => session.prepare(place!))
       // While the bundler reads the first modules this process has nothing else to do.
-      if (resolved.command === 'build' && session.config.scan)
-        setImmediate(() => session.scanner().catch(noop))
+      if (resolved.command === 'build' && session.config.scan) setImmediate(() => session.scanner())
     },
 
     configureServer(server) {

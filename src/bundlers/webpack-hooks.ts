@@ -29,6 +29,7 @@ const STAMP = 'unplugin-secrets'
  */
 export const webpackWays: CompilerWays = {
   looksAlways: true,
+  waitsForNothing: true,
   compilation(run, compilation) {
     const hooks = normalModule(compilation).getCompilationHooks(compilation)
     const stamp = stampOf(run)

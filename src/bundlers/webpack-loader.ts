@@ -12,7 +12,11 @@ export default function load(this: LoaderContext): void {
 /** What the plugin leaves on its compiler for the loaders. */
 export interface Bridge {
   load(context: LoaderContext): string
-  rewrite(context: LoaderContext, code: string, map: unknown): { code: string; map: unknown } | undefined
+  rewrite(
+    context: LoaderContext,
+    code: string,
+    map: unknown,
+  ): Promise<{ code: string; map: unknown } | undefined>
 }
 
 export const BRIDGE = Symbol.for('unplugin-secrets.compiler.v1')

@@ -68,8 +68,10 @@ export function redactionNeedles(secrets: Iterable<Secret>): RedactionNeedle[] {
  * text: behind 0, 1 or 2 bytes of a group of three (RFC 4648 section 4).
  */
 export function base64Inside(bytes: Uint8Array): string[] {
+  const padded = Buffer.alloc(2 + bytes.length)
+  padded.set(bytes, 2)
   return [0, 1, 2].map((before) => {
-    const encoded = Buffer.concat([Buffer.alloc(before), bytes]).toString('base64')
+    const encoded = padded.toString('base64', 2 - before)
     return encoded.slice(Math.ceil((before * 8) / 6), Math.floor(((before + bytes.length) * 8) / 6))
   })
 }

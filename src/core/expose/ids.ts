@@ -7,6 +7,11 @@ export const SERVER_ID = 'virtual:secrets/server'
 /** What the server module fills its bindings with; bundled, never external. */
 export const RUNTIME_ID = 'virtual:secrets/runtime'
 
+/** Where a bundler that replaces `import.meta.env.NAME` itself takes the name from: it never says in which file it stood. */
+export const ENV_ID = 'virtual:secrets/env'
+/** What that is for packages, which were not written for these names. */
+export const ABSENT_ID = 'virtual:secrets/absent'
+
 export type VirtualId = typeof CLIENT_ID | typeof SERVER_ID | typeof RUNTIME_ID
 
 /** Matches every way such an id can be asked for, also with queries that no good importer writes. */

@@ -1,3 +1,4 @@
+import { coldText } from './cold.ts'
 import {
   BACKSLASH,
   ENTITY,
@@ -68,8 +69,9 @@ export class Context {
     visit: Visit,
   ): void {
     const found: Escape = { code: 0, byte: false, end: 0, kind: 0 }
-    const starters = new Starters(bytes, length)
-    const seams = new Seams(bytes, length, wraps)
+    const text = coldText(bytes, length)
+    const starters = new Starters(bytes, length, text)
+    const seams = new Seams(bytes, length, wraps, text)
     const next = (from: number): number => Math.min(starters.next(from), seams.next(from))
     let open = -1
     let kinds = 0

@@ -1,3 +1,5 @@
+import { findIn } from './cold.ts'
+
 /** What kind of escape stood there. */
 export const BACKSLASH = 1
 export const ENTITY = 2
@@ -23,6 +25,13 @@ for (const starter of '\\%&') STARTER[starter.charCodeAt(0)] = 1
 /** A native search costs more than a look at this many bytes. */
 const NEAR = 12
 
+/**
+ * What may begin an escape, and what may become one when another behind it is undone (`&\x61mp;`): not the `&&` of
+ * code and the `%` of styles.
+ */
+const PLACE =
+  /\\|%(?=[\da-fA-F]|[^\\%&]{0,10}(?:[\\%]|&[#algq]))|&(?=[#algq]|[^\\%&]{0,10}(?:[\\%]|&[#algq]))/g
+
 /** Finds the bytes that may begin an escape, in order, as fast where they are dense as where they are rare. */
 export class Starters {
   readonly #bytes: Buffer
@@ -31,13 +40,23 @@ export class Starters {
   #percent = -1
   #ampersand = -1
 
-  constructor(bytes: Uint8Array, length: number) {
+  /** The last place that a pattern has found. */
+  #place = -1
+  readonly #text: string | undefined
+
+  /** @param text the same bytes, see `coldText` */
+  constructor(bytes: Uint8Array, length: number, text: string | undefined) {
     this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, length)
+    this.#text = text
   }
 
   /** @returns the first at or after `at`, or the length when there is none; never to be asked backwards. */
   next(at: number): number {
     const bytes = this.#bytes
+    if (this.#text !== undefined) {
+      if (this.#place < at) this.#place = findIn(this.#text, PLACE, at)
+      return this.#place
+    }
     const near = Math.min(at + NEAR, bytes.length)
     while (at < near && STARTER[bytes[at]!] === 0) at++
     if (at < near || at >= bytes.length) return at

@@ -57,7 +57,6 @@ export class NeedleFilter {
       let hash = 0
       for (let at = start + 2, left = width - BLOCK; left >= 0; at++, left--) {
         const third = FOLD[needle[at]!]!
-        // As in `hashOf`.
         hash = ((first << 10) ^ (second << 5) ^ third) & HASH_MASK
         if (shift[hash]! > left) shift[hash] = left
         first = second
@@ -73,9 +72,12 @@ export class NeedleFilter {
   search(bytes: Uint8Array, length: number, hit: Hit): void {
     if (this.#needles.length === 0) return
     const shift = this.#shift
+    const fold = FOLD
     let at = this.#width - 1
     while (at < length) {
-      const hash = hashOf(bytes[at - 2]!, bytes[at - 1]!, bytes[at]!)
+      // Written out here and in `#fillTables`: see there.
+      const hash =
+        ((fold[bytes[at - 2]!]! << 10) ^ (fold[bytes[at - 1]!]! << 5) ^ fold[bytes[at]!]!) & HASH_MASK
       const step = shift[hash]!
       if (step !== 0) {
         at += step
@@ -102,8 +104,4 @@ export class NeedleFilter {
     for (let at = middle; at < needle.length; at++) if (needle[at] !== bytes[start + at]) return false
     return true
   }
-}
-
-function hashOf(first: number, second: number, third: number): number {
-  return ((FOLD[first]! << 10) ^ (FOLD[second]! << 5) ^ FOLD[third]!) & HASH_MASK
 }

@@ -1,3 +1,4 @@
+import { findIn } from './cold.ts'
 import { BACKSLASH, type Escape } from './escape.ts'
 
 /**
@@ -133,9 +134,15 @@ function isWrapped(bytes: Uint8Array, at: number, end: number): boolean {
   return true
 }
 
+/** A plus sign with a quote behind it. */
+const PLUS = /\+(?=[ \t\r\n]{0,200}["'`])/g
+/** A quote in the braces of a template. */
+const OPEN = /\$(?=\{[ \t\r\n]{0,200}["'`])/g
+
 /** Finds seams in order, each kind by what is rarest about it. */
 export class Seams {
   readonly #bytes: Buffer
+  readonly #text: string | undefined
   /** The next of each kind at or after the last place asked for, or an older one. */
   #plus = -1
   #open = -1
@@ -143,9 +150,13 @@ export class Seams {
   #wrap = -1
   #next = -1
 
-  /** @param wraps whether line breaks are looked for */
-  constructor(bytes: Uint8Array, length: number, wraps: boolean) {
+  /**
+   * @param wraps whether line breaks are looked for
+   * @param text the same bytes, see `coldText`
+   */
+  constructor(bytes: Uint8Array, length: number, wraps: boolean, text: string | undefined) {
     this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, length)
+    this.#text = text
     if (!wraps) this.#wrap = length
   }
 
@@ -160,9 +171,17 @@ export class Seams {
     return this.#next
   }
 
+  /** @param pattern finds it where a quote follows, which is looked at anyway */
+  #find(sign: string, pattern: RegExp, from: number): number {
+    if (this.#text !== undefined) return findIn(this.#text, pattern, from)
+    const found = this.#bytes.indexOf(sign, from, 'latin1')
+    return found === -1 ? this.#bytes.length : found
+  }
+
   #findPlus(from: number): number {
     const bytes = this.#bytes
-    for (let plus = bytes.indexOf(0x2b, from); plus !== -1; plus = bytes.indexOf(0x2b, plus + 1)) {
+    const { length } = bytes
+    for (let plus = this.#find('+', PLUS, from); plus < length; plus = this.#find('+', PLUS, plus + 1)) {
       let before = plus - 1
       while (before > from && plus - before < MOST_SPACE && SPACE[bytes[before]!] === 1) before--
       if (before < from || QUOTE[bytes[before]!] === 0) continue
@@ -174,7 +193,8 @@ export class Seams {
 
   #findOpen(from: number): number {
     const bytes = this.#bytes
-    for (let open = bytes.indexOf('${', from); open !== -1; open = bytes.indexOf('${', open + 2)) {
+    const { length } = bytes
+    for (let open = this.#find('${', OPEN, from); open < length; open = this.#find('${', OPEN, open + 2)) {
       const quote = skipSpace(bytes, open + 2, bytes.length)
       if (quote >= bytes.length || QUOTE[bytes[quote]!] === 0) continue
       const close = this.#closeOf(quote)
