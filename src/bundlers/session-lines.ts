@@ -34,3 +34,11 @@ export function problemText(error: SecretsError): string {
 
 /** One line, when what was told is over. */
 export const RECOVERED = 'The provider answers again.'
+
+/** A schema is code of the configuration, which a built server does not have. */
+export function transformsLine(names: readonly string[]): string {
+  return (
+    `${names.join(', ')}: the schema changes the value. A built server that fetches by itself gets it unchanged; ` +
+    'start it with `secrets run`, which hands over what the schema made.'
+  )
+}

@@ -16,7 +16,7 @@ import { provide } from '../runtime/store.ts'
 import { otherReadsPatterns, readsPatterns } from './reads-patterns.ts'
 import { RetiredValues } from './retired-values.ts'
 import { RUNTIME_FILE, runtimeFile } from './runtime-file.ts'
-import { changeLine, problemText, RECOVERED, startLine } from './session-lines.ts'
+import { changeLine, problemText, RECOVERED, startLine, transformsLine } from './session-lines.ts'
 import { writeSessionTypes } from './session-types.ts'
 
 /** What the bundler tells before anything is resolved. */
@@ -338,15 +338,10 @@ export class Session {
     await this.#secrets?.close()
   }
 
-  /** A schema is code of the configuration, which a built server does not have. */
   #warnOfTransforms(snapshot: Snapshot, logger: Logger): void {
     const changed = this.exposure.names.filter((name) => {
       return snapshot.meta(name)?.transformed && !this.exposure.client.values.has(name)
     })
-    if (changed.length === 0) return
-    logger.warn(
-      `${changed.join(', ')}: the schema changes the value. A built server that fetches by itself gets it unchanged; ` +
-        'start it with `secrets run`, which hands over what the schema made.',
-    )
+    if (changed.length > 0) logger.warn(transformsLine(changed))
   }
 }
