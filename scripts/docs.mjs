@@ -31,6 +31,7 @@ and taken away again when it is not the same. Versions and metadata stay behind.
   'move-to-local': `The value is the last one known, from the cache too. The reference is changed in the configuration where it is a
 plain text of its own; otherwise a warning says what to write.`,
   policy: `HCL for Vault, JSON for IAM: [vault](providers/vault.md), [aws](providers/aws.md).`,
+  dashboard: `What it shows and does, and who may open it: [the dashboard](dashboard.md). Vite's dev server has it by itself.`,
   use: `\`--profile\` and \`SECRETS_PROFILE\` come before it, the configuration's own \`profile\` after it.`,
   config: `Providers are shown by type and location. A setting of a profile has the profile for its origin.`,
   completion: `Everything is in the script: a key press starts no process.`,

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { readFileSync, rmSync } from 'node:fs'
+import { once } from 'node:events'
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import type { IncomingMessage } from 'node:http'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { join } from 'node:path'
@@ -11,6 +12,7 @@ import { type DashboardServer, serveDashboard } from '../src/dashboard/server.ts
 import { local } from '../src/providers/index.ts'
 import { Bao } from './support/bao.ts'
 import { canariesIn, canary, canaryFiles } from './support/canary.ts'
+import { buildPackage, CliPlace } from './support/cli.ts'
 import { makeProject, type Project } from './support/core.ts'
 import { DashboardClient, PAGE } from './support/dashboard-client.ts'
 import { contextFor } from './support/workspace.ts'
@@ -487,5 +489,50 @@ describe('the gate', () => {
       refusalOf(request('::1', { host: 'localhost', ':authority': 'evil.test' }), gate(false))?.status,
     ).toBe(403)
     expect(hasToken(request('::1', { authorization: `bearer ${token}` }), token)).toBe(true)
+  })
+})
+
+describe('secrets dashboard', () => {
+  const main = buildPackage('dashboard-cli-package')
+  const place = async (): Promise<CliPlace> => {
+    const folder = await main
+    mkdirSync(join(folder, 'dist/dashboard'), { recursive: true })
+    for (const [path, { content }] of PAGE)
+      writeFileSync(join(folder, 'dist/dashboard', path || 'index.html'), content)
+    return new CliPlace('dashboard-cli', folder)
+  }
+
+  it('prints its address, answers this machine, and gives everything back when it is ended', async () => {
+    const cli = await place()
+    await cli.run(['set', 'KEY'], { input: cli.secret(secret()) })
+    const child = cli.start(['dashboard', '--port', '0'])
+    let output = ''
+    for (const stream of [child.stdout!, child.stderr!])
+      stream.setEncoding('utf8').on('data', (text: string) => {
+        output += text
+      })
+    const url = await vi.waitFor(() => /http:\S+/.exec(output)![0], { timeout: 30_000 })
+    expect(url).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/__secrets\/#token=[\w-]{43}$/)
+    const own = new DashboardClient(url)
+    expect((await own.raw('/__secrets/')).status).toBe(200)
+    expect((await own.get('state')).secrets).toMatchObject([{ name: 'KEY', isLocal: true }])
+    const events = own.events()
+    await vi.waitFor(() => expect(events.states).toHaveLength(1), { timeout: 15_000 })
+    const ended = once(child, 'exit')
+    child.kill('SIGINT')
+    expect(await ended).toEqual([0, null])
+    seen.push(output, ...own.seen)
+  })
+
+  it('says what is wrong with its port and its page', async () => {
+    const cli = await place()
+    const flag = await cli.run(['dashboard', '--port', 'x'])
+    expect([flag.code, flag.stderr]).toEqual([2, expect.stringContaining('--port must be a number')])
+    const { port } = new URL(server.url)
+    const taken = await cli.run(['dashboard', '--port', port])
+    expect([taken.code, taken.stderr]).toEqual([1, expect.stringContaining(`Cannot listen on port ${port}`)])
+    rmSync(join(await main, 'dist/dashboard'), { recursive: true })
+    const missing = await cli.run(['dashboard'])
+    expect([missing.code, missing.stderr]).toEqual([1, expect.stringContaining('page is not there')])
   })
 })

@@ -202,7 +202,7 @@ export class Dashboard {
   }
 
   #look(): void {
-    if (this.#host.secrets !== this.#of) this.#health.forget()
+    this.#health.keep(this.#of, this.#host.secrets)
     this.#of = this.#host.secrets
     if (this.#host.snapshot) this.#health.loaded(this.#host.snapshot)
     if (this.#host.failure) this.#fail(this.#host.failure)

@@ -21,9 +21,12 @@ export class Health {
     return this.#answers.get(provider) ?? { health: 'unknown' }
   }
 
-  /** Other providers may stand behind the same names now. */
-  forget(): void {
-    this.#answers.clear()
+  /** Forgets those that are another place under the same name now. */
+  keep(before: Secrets | undefined, after: Secrets | undefined): void {
+    for (const name of this.#answers.keys()) {
+      const [old, now] = [before, after].map((secrets) => secrets?.config.providers.get(name))
+      if (old?.type !== now?.type || old?.location !== now?.location) this.#answers.delete(name)
+    }
   }
 
   asked(provider: string, error: SecretsError | undefined, at = Date.now()): void {

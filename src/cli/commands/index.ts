@@ -16,6 +16,7 @@ export const commands: CommandTable = {
     load: () => import('./refresh.ts'),
   },
   doctor: { description: 'Check the configuration and every provider', load: () => import('./doctor.ts') },
+  dashboard: { description: 'Show the project in a browser', load: () => import('./dashboard.ts') },
   run: { description: 'Start a program with the secrets in its environment', load: () => import('./run.ts') },
   versions: { description: 'Show the versions of a secret', load: () => import('./versions.ts') },
   rollback: { description: 'Make an older version the current one', load: () => import('./rollback.ts') },
