@@ -319,6 +319,7 @@ describe('local secrets', () => {
     await ui.dialog.getByRole('button', { name: 'Save' }).click()
     await ui.dialog.getByText('move it to local first').waitFor()
     await ui.page.keyboard.press('Escape')
+    await ui.dialog.waitFor({ state: 'detached' })
   })
 
   it('are revealed for a while, and hidden when the window is left', async () => {
