@@ -84,6 +84,8 @@ for (const name of carried) {
   await runtime.close()
 }
 
+await import('./page.mjs')
+
 const tsc = spawnSync(
   process.execPath,
   [join(root, 'node_modules/typescript/bin/tsc'), '-p', 'tsconfig.build.json'],

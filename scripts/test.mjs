@@ -14,6 +14,7 @@ rmSync(report, { force: true })
 const checks = [
   ['build', process.execPath, ['scripts/build.mjs']],
   ['types', bin('tsc'), ['-p', '.']],
+  ['types of the dashboard’s page', bin('tsc'), ['-p', 'src/dashboard/page']],
   ['lint', bin('biome'), ['check', '--error-on-warnings']],
   ['package form', bin('publint'), ['--strict']],
   // ESM only by decision; CommonJS reaches it through require(esm), which Node 20.19 and later have.

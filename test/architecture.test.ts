@@ -31,7 +31,8 @@ function read(file: string): Source {
   const imports: Import[] = []
   let reveals = false
   let readsEnvironment = false
-  const { program, errors } = parseSync(file, text, { lang: 'ts', astType: 'ts' })
+  const lang = file.endsWith('.tsx') ? 'tsx' : 'ts'
+  const { program, errors } = parseSync(file, text, { lang, astType: 'ts' })
   expect([file, errors]).toEqual([file, []])
   const add = (source: { value?: unknown } | null | undefined, types: boolean, dynamic = false): void => {
     if (typeof source?.value !== 'string') return
@@ -68,7 +69,7 @@ function read(file: string): Source {
 
 const sources = readdirSync(root, { recursive: true, encoding: 'utf8' })
   .map((file) => file.replaceAll('\\', '/'))
-  .filter((file) => file.endsWith('.ts') && !file.endsWith('.d.ts'))
+  .filter((file) => /\.tsx?$/.test(file) && !file.endsWith('.d.ts'))
   .sort()
   .map(read)
 
@@ -160,6 +161,18 @@ describe('arrows point one way', () => {
     expect(arrows(/^(?!bundlers\/)/, /^bundlers\//)).toEqual([])
     expect(arrows(/^(?!cli\/)/, /^cli\//)).toEqual([])
     expect(arrows(/^(?!testing\/)/, /^testing\//)).toEqual([])
+  })
+
+  it('the dashboard’s page is sent to browsers: its own files, its libraries, and types of what it is told', () => {
+    expect(
+      arrows(/^dashboard\/page\//, /^(?!dashboard\/page\/|preact(\/hooks)?$|eventsource-parser$)/, runs),
+    ).toEqual([])
+    expect(
+      [...new Set(arrows(/^dashboard\/page\//, OURS).map((arrow) => arrow.split(' → ')[1]!))].filter(
+        (to) => !to.startsWith('dashboard/page/'),
+      ),
+    ).toEqual(['dashboard/api.ts'])
+    expect(arrows(/^(?!dashboard\/page\/)/, /^dashboard\/page\//)).toEqual([])
   })
 
   it('SDKs are imported where they are used, when they are used', () => {
