@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { createServer as createHttpServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { DevTools } from '@vitejs/devtools'
@@ -6,7 +7,7 @@ import { type CLIShortcut, createServer, type InlineConfig, preview, type ViteDe
 import { afterAll, afterEach, beforeAll, describe, expect, inject, it, vi } from 'vitest'
 import type { SecretsConfig } from '../src/core/types.ts'
 import type { DashboardState, SecretView } from '../src/dashboard/api.ts'
-import { Bao } from './support/bao.ts'
+import { Bao, certificates, scratch } from './support/bao.ts'
 import { launchBrowser } from './support/browser.ts'
 import { canariesIn, canary, canaryFiles } from './support/canary.ts'
 import { DashboardClient } from './support/dashboard-client.ts'
@@ -308,6 +309,68 @@ describe('the address', () => {
     const other = new DashboardClient(shown.resolvedUrls!.local[0]!)
     expect((await other.raw('/__secrets/api/state')).headers['content-security-policy']).toBeUndefined()
     await shown.close()
+  })
+})
+
+describe('a dev server with TLS', () => {
+  it('answers its page over HTTP/2, and its own origin only', async () => {
+    const { certFile, keyFile } = certificates(scratch('dashboard-tls'))
+    const value = open()
+    await start({ MAPS_KEY: value }, fromLocal(['MAPS_KEY'], { client: ['MAPS_KEY'] }), {
+      server: { https: { cert: readFileSync(certFile), key: readFileSync(keyFile) } },
+    })
+    expect(client.origin).toMatch(/^https:/)
+    const context = await browser.newContext({ ignoreHTTPSErrors: true })
+    page = await context.newPage()
+    await page.goto(`${client.origin}/`)
+    await shows(value)
+    const ask = (token: string) =>
+      page!.evaluate<[number, string, string]>(`(async () => {
+        const response = await fetch('/__secrets/api/state', { headers: { authorization: 'Bearer ${token}' } })
+        const text = await response.text()
+        const [entry] = performance.getEntriesByName(location.origin + '/__secrets/api/state').slice(-1)
+        return [response.status, entry.nextHopProtocol, text]
+      })()`)
+    expect(await ask(client.token)).toEqual([200, 'h2', expect.stringContaining('MAPS_KEY')])
+    expect(await ask('guess')).toEqual([401, 'h2', expect.stringContaining('UNAUTHORIZED')])
+    const changed = await page.evaluate<number>(`fetch('/__secrets/api/set', { method: 'POST',
+      headers: { authorization: 'Bearer ${client.token}', 'content-type': 'application/json' },
+      body: JSON.stringify({ name: 'MAPS_KEY', value: 'x'.repeat(1100000) }) }).then((response) => response.status)`)
+    expect(changed).toBe(413)
+    await context.close()
+    page = undefined
+  })
+})
+
+describe('a provider that cannot be reached when the server starts', () => {
+  it('is shown with its reason, and everything comes with it', async () => {
+    const config = {
+      providers: {
+        vault: { type: 'vault', url: 'http://127.0.0.1:9', auth: { method: 'token', token: 't' } },
+      },
+      secrets: { DATABASE_URL: 'vault:app#url' },
+      timeout: 500,
+    }
+    await start({ DATABASE_URL: secret() }, undefined, {}, { 'secrets.config.json': JSON.stringify(config) })
+    const state = await client.get('state')
+    expect(state.problem).toMatchObject({ code: 'UNREACHABLE' })
+    expect(state.providers).toMatchObject([{ name: 'vault', health: 'failing', secrets: 1 }])
+    expect(secretOf(state, 'DATABASE_URL')).toMatchObject({ error: { code: 'UNREACHABLE' } })
+    expect(secretOf(state, 'DATABASE_URL').masked).toBeUndefined()
+    expect(await client.fails('refresh', {})).toMatchObject({ status: 503, code: 'UNREACHABLE' })
+    const tested = await client.does('test', { provider: 'vault' })
+    expect(tested.providers[0]!.checks).toContainEqual(expect.objectContaining({ ok: false }))
+    const events = client.events()
+    project.write({
+      'secrets.config.json': JSON.stringify({
+        providers: { local: { type: 'local' } },
+        secrets: { DATABASE_URL: 'local:DATABASE_URL' },
+      }),
+    })
+    await vi.waitFor(() => expect(events.states.at(-1)?.providers).toMatchObject([{ name: 'local' }]), {
+      timeout: 30_000,
+    })
+    events.end()
   })
 })
 

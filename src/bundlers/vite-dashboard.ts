@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream'
 import type { CLIShortcut, ViteDevServer } from 'vite'
 import type { ModuleUse } from '../core/expose/usage.ts'
 import type { Handler } from '../dashboard/handler.ts'
+import { createToken } from '../dashboard/token.ts'
 import type { Guard } from './dev-guard.ts'
 import type { Session, SessionPlace } from './session.ts'
 import type { Rotation } from './vite-rotation.ts'
@@ -39,7 +40,7 @@ export function addDashboard(options: ViteDashboardOptions): void {
       handler ??= load(options)
       handler.then((handle) => handle(request, response, next), next)
       // In an app's own server nobody knows the address before somebody asks.
-      if (!server.httpServer) void say(options, originOf(request))
+      if (!server.httpServer) say(options, originOf(request))
     },
   })
   const bind = server.bindCLIShortcuts
@@ -50,7 +51,7 @@ export function addDashboard(options: ViteDashboardOptions): void {
   server.httpServer?.on('upgrade', ({ url }: IncomingMessage, socket: Duplex) => {
     if (url?.startsWith('/__secrets')) socket.destroy()
   })
-  server.httpServer?.once('listening', () => void sayAddress(options))
+  server.httpServer?.once('listening', () => sayAddress(options))
 }
 
 function shortcut(options: ViteDashboardOptions): CLIShortcut<ViteDevServer> {
@@ -79,7 +80,7 @@ async function load({
   const dashboard = new Dashboard(new SessionHost({ server, session, rotation, beside }))
   return dashboardHandler({
     dashboard,
-    token: await tokenOf(server),
+    token: tokenOf(server),
     // Vite has put names of its own settings there. With `true` it takes any, which is what rebinding needs.
     hosts: () => [server.config.server.allowedHosts].flat().filter((host) => typeof host === 'string'),
     remote: () => session.config.dashboard !== false && session.config.dashboard.remote,
@@ -89,8 +90,7 @@ async function load({
   })
 }
 
-async function tokenOf({ config }: ViteDevServer): Promise<string> {
-  const { createToken } = await import('../dashboard/gate.ts')
+function tokenOf({ config }: ViteDevServer): string {
   const token = tokens.get(config.root) ?? createToken()
   tokens.set(config.root, token)
   return token
@@ -100,7 +100,7 @@ function originOf({ socket }: IncomingMessage): string {
   return `${'encrypted' in socket ? 'https' : 'http'}://localhost:${socket.localPort}`
 }
 
-async function sayAddress(options: ViteDashboardOptions, again = false): Promise<void> {
+function sayAddress(options: ViteDashboardOptions, again = false): void {
   const { server, session } = options
   const address = server.httpServer?.address()
   const { dashboard } = session.config
@@ -110,12 +110,12 @@ async function sayAddress(options: ViteDashboardOptions, again = false): Promise
   // Who listens on an address of the network only is not reached from here as this machine.
   if (!isAny && /^(?!127\.)[\d.]+$|^(?!::1$).*:/.test(host) && !dashboard.remote) return
   const name = isAny ? 'localhost' : host.includes(':') ? `[${host}]` : host
-  await say(options, `${https ? 'https' : 'http'}://${name}:${address.port}`, again)
+  say(options, `${https ? 'https' : 'http'}://${name}:${address.port}`, again)
 }
 
 /** @param again also where it was said before */
-async function say({ server, place }: ViteDashboardOptions, origin: string, again = false): Promise<void> {
-  const address = `${origin}/__secrets/#token=${await tokenOf(server)}`
+function say({ server, place }: ViteDashboardOptions, origin: string, again = false): void {
+  const address = `${origin}/__secrets/#token=${tokenOf(server)}`
   if (said.has(address) && !again) return
   said.add(address)
   place.logger.info(`dashboard: ${address}`)

@@ -124,13 +124,15 @@ export class Dashboard {
     'move-to-local': ({ name, replace }) => this.#move(name, replace === true),
     set: async ({ name, value }) => {
       await setLocal(this.#secrets(), name, value)
-      await this.#readWritten()
+      await this.#readWritten(name)
     },
     unset: async ({ name }) => {
       await unsetLocal(this.#secrets(), name)
-      await this.#readWritten()
+      await this.#readWritten(name)
     },
     link: async (request) => {
+      if (!this.#secrets().config.links)
+        throw new SecretsError('UNSUPPORTED', 'Links belong to a configuration in a file, and here is none.')
       await linkEnvironment(this.#host.options, request)
       await this.#read(() => this.#host.reconfigure())
     },
@@ -182,9 +184,9 @@ export class Dashboard {
   }
 
   /** After a write that has been done: what the project makes of it is in the state. */
-  async #readWritten(): Promise<void> {
+  async #readWritten(name: string): Promise<void> {
     try {
-      await this.#read(() => this.#host.refresh())
+      await this.#read(() => this.#host.refresh([name]))
     } catch (error) {
       if (!(error instanceof SecretsError)) throw error
     }

@@ -1,4 +1,4 @@
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
+import { createHash, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import { isIP } from 'node:net'
 import type { TLSSocket } from 'node:tls'
@@ -17,10 +17,6 @@ export interface GateOptions {
 export interface Refusal {
   readonly status: number
   readonly error: Problem
-}
-
-export function createToken(): string {
-  return randomBytes(32).toString('base64url')
 }
 
 /**

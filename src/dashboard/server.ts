@@ -4,9 +4,9 @@ import { reasonOf, SecretsError } from '../core/errors.ts'
 import type { SecretsOptions } from '../core/pipeline.ts'
 import { Dashboard } from './dashboard.ts'
 import { type PageFiles, pageFiles } from './files.ts'
-import { createToken } from './gate.ts'
 import { DASHBOARD_PATH, dashboardHandler } from './handler.ts'
 import { ProjectHost } from './project.ts'
+import { createToken } from './token.ts'
 
 export interface DashboardServerOptions extends SecretsOptions {
   /** Default: a free one. */

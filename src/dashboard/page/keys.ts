@@ -13,11 +13,9 @@ export function closeDetails(): void {
   if (selected !== undefined) focus(rowId(selected))
 }
 
-/** Now, so that the next key finds it, and once more when what has just been changed is drawn. */
-function focus(id: string): void {
-  const find = (): void => document.getElementById(id)?.focus()
-  find()
-  requestAnimationFrame(find)
+/** When what has just been changed is drawn, which is before the next key: drawing is the microtask in front. */
+export function focus(id: string): void {
+  queueMicrotask(() => document.getElementById(id)?.focus())
 }
 
 function move(step: 1 | -1): void {

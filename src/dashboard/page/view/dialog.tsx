@@ -16,7 +16,7 @@ export function Dialog({ title, children }: { title: string; children: Component
     return () => {
       element.close()
       // What opened it may be gone with what it did.
-      requestAnimationFrame(() => {
+      queueMicrotask(() => {
         if (document.activeElement === document.body) document.getElementById('main')?.focus()
       })
     }

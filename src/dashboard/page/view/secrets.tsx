@@ -1,6 +1,6 @@
 import { useState } from 'preact/hooks'
 import type { DashboardState, SecretView } from '../../api.ts'
-import { detailsTitle, rowId } from '../keys.ts'
+import { detailsTitle, focus, rowId } from '../keys.ts'
 import { visible } from '../list.ts'
 import { change, everything, type Page } from '../store.ts'
 import { Details } from './details.tsx'
@@ -51,7 +51,7 @@ function Row({ secret, selected }: { secret: SecretView; selected: boolean }) {
   // A press of Enter goes on into the details; a click leaves the keyboard in the list.
   const select = ({ detail }: MouseEvent): void => {
     change({ selected: name })
-    if (detail === 0) requestAnimationFrame(() => document.getElementById(detailsTitle)?.focus())
+    if (detail === 0) focus(detailsTitle)
   }
   return (
     <>

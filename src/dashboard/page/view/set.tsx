@@ -15,7 +15,7 @@ export function SetSecret({ state, name }: { state: DashboardState; name?: strin
     if (!text.trimEnd().includes('\n')) return
     event.preventDefault()
     setLines(true)
-    requestAnimationFrame(() => {
+    queueMicrotask(() => {
       const area = document.querySelector<HTMLTextAreaElement>('dialog textarea')
       area?.focus()
       area?.setRangeText(text, 0, 0, 'end')
