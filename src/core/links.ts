@@ -109,7 +109,9 @@ export async function planLink(
         throw new SecretsError(
           'CONFLICT',
           `${source} has other values than ${environment} has here: ${differing.join(', ')}.`,
-          { hint: 'Choose whose stay: those of this machine (local) or those of the document (remote).' },
+          {
+            hint: 'Say whose stay, with `prefer` (`--prefer`): `local`, those of this machine, or `remote`, those of the document.',
+          },
         )
       const pushed = changes
         .filter(({ kind }) => kind === 'added' || (kind === 'differs' && prefer === 'local'))
@@ -160,13 +162,13 @@ export async function unlinkEnvironment(
   options: SecretsOptions,
   { environment, keep = false, dryRun = false }: UnlinkRequest,
 ): Promise<Unlinked> {
-  const config = await resolveFor(options, environment)
+  const config = await settingsOf(options)
   const reference = config.links?.get(environment)
   if (reference === undefined) throw notLinked(environment, config)
   const pulled = await pulledFiles(config.root, environment)
   const goes = ({ changed }: PulledFile): boolean => !changed && !keep
   const removed = pulled.filter(goes).map(({ file }) => file)
-  const cached = await clearCaches(config, options, dryRun)
+  const cached = await clearCaches(config, options, environment, dryRun)
   const unlinked: Unlinked = {
     environment,
     reference,
@@ -177,13 +179,17 @@ export async function unlinkEnvironment(
   if (dryRun) return unlinked
   await removePulled(config.root, removed)
   await changeLinks(config.root, (links) => links.delete(environment))
-  await audit(config, { action: 'unlink', reference })
+  await audit({ ...config, environment }, { action: 'unlink', reference })
   return unlinked
 }
 
-function resolveFor(options: SecretsOptions, environment: string): Promise<ResolvedConfig> {
+/**
+ * What does not depend on an environment. Asked for one that has no link: a link that cannot be used any more must not
+ * be in the way of taking it back.
+ */
+function settingsOf(options: SecretsOptions): Promise<ResolvedConfig> {
   const { logger: _, dev: _dev, onRevalidated: _then, ...rest } = options
-  return resolveConfig({ ...rest, environment })
+  return resolveConfig({ ...rest, environment: '-' })
 }
 
 function placeOf(
@@ -249,15 +255,16 @@ function compare(own: ReadonlyMap<string, string>, there: JsonObject): LinkChang
 async function clearCaches(
   config: ResolvedConfig,
   options: SecretsOptions,
+  environment: string,
   dryRun: boolean,
 ): Promise<number> {
-  const { root, environment } = config
+  const { root } = config
   const profiles = await profilesOf(
     root,
     typeof options.configFile === 'string' ? options.configFile : undefined,
   )
   const places = [{ ...config, profile: undefined }, config]
-  for (const profile of profiles) places.push(await resolveFor({ ...options, profile }, environment))
+  for (const profile of profiles) places.push(await settingsOf({ ...options, profile }))
   const seen = new Set<string>()
   let values = 0
   for (const { cache, profile } of places) {

@@ -1,4 +1,4 @@
-import { command } from '../command.ts'
+import { type CommonFlags, command } from '../command.ts'
 import { usageError } from '../errors.ts'
 import { TARGET } from '../vault-env/target.ts'
 
@@ -47,9 +47,7 @@ export default command({
 })
 
 /** That of the configured `vaultEnv`, which need not be the one of `VAULT_URL`. */
-async function configuredUrl(
-  flags: Parameters<typeof import('../context.ts')['optionsOf']>[0],
-): Promise<string | undefined> {
+async function configuredUrl(flags: CommonFlags): Promise<string | undefined> {
   const { optionsOf } = await import('../context.ts')
   const { resolveConfig } = await import('../../core/config/resolve.ts')
   const { providers } = await resolveConfig(optionsOf(flags))

@@ -1,6 +1,7 @@
 import { relative, resolve } from 'node:path'
 import type { LinkChange, LinkPlan } from '../../core/links.ts'
-import { command } from '../command.ts'
+import type { Secrets } from '../../core/pipeline.ts'
+import { type CommonFlags, command } from '../command.ts'
 import { usageError } from '../errors.ts'
 import { colors, count, note, result, table } from '../output.ts'
 
@@ -36,7 +37,10 @@ export default command({
     yes: { type: 'boolean', alias: 'y', description: 'Do not ask' },
   },
   async run({ flags, list }) {
-    const { environment = flags.env, reference, yes, json } = flags
+    const { yes, json } = flags
+    const isNamed = flags.env !== undefined && flags.reference === undefined
+    const environment = isNamed ? flags.env : flags.environment
+    const reference = isNamed ? flags.environment : flags.reference
     if (environment === undefined) return showLinks(flags)
     if (reference === undefined)
       throw usageError(
@@ -79,10 +83,11 @@ export default command({
   },
 })
 
-async function showLinks(flags: Parameters<typeof import('../context.ts')['optionsOf']>[0]): Promise<void> {
-  const { optionsOf } = await import('../context.ts')
-  const { resolveConfig } = await import('../../core/config/resolve.ts')
-  const { links = new Map<string, string>() } = await resolveConfig(optionsOf(flags))
+async function showLinks(flags: CommonFlags): Promise<void> {
+  const { rootOf } = await import('../context.ts')
+  const { findConfig } = await import('../../core/config/find.ts')
+  const { readLinks } = await import('../../core/links.ts')
+  const links = readLinks(findConfig(rootOf(flags)).root)
   const rows = [...links].map(([environment, reference]) => ({ environment, reference }))
   result(flags.json === true, { links: rows }, () =>
     rows.length === 0
@@ -105,7 +110,7 @@ async function valuesOf(file: string, only: readonly string[]): Promise<Map<stri
 }
 
 async function ownOnly(
-  { config, contextFor }: Parameters<typeof import('../../core/links.ts')['planLink']>[0],
+  { config, contextFor }: Pick<Secrets, 'config' | 'contextFor'>,
   only: readonly string[],
 ): Promise<Map<string, string>> {
   const { ownValues } = await import('../../core/link-values.ts')
