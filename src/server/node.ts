@@ -28,9 +28,16 @@ export interface ServeOptions {
 
 export interface RunningVaultServer {
   readonly url: string
-  /** Takes no new requests, lets those under way end, closes the database. */
-  close(): Promise<void>
+  /**
+   * Takes no new requests, lets those under way end, closes the database.
+   * @param grace how long they may take, in ms. Default 10,000
+   */
+  close(grace?: number): Promise<void>
 }
+
+const GRACE = 10_000
+/** How often connections are looked at while the server stops, in ms. */
+const CLOSING_STEP = 20
 
 /**
  * Starts the vault-env server.
@@ -65,11 +72,17 @@ export async function serve(options: ServeOptions = {}): Promise<RunningVaultSer
       const shown = info.family === 'IPv6' ? `[${info.address}]` : info.address
       resolve({
         url: `http://${shown}:${info.port}`,
-        async close() {
-          await new Promise((done) => {
-            server.close(done)
-            if ('closeIdleConnections' in server) server.closeIdleConnections()
-          })
+        async close(grace = GRACE) {
+          const ended = new Promise((done) => server.close(done))
+          const until = Date.now() + grace
+          // A connection is idle when its request has ended, and would be kept for the next one.
+          const closing = setInterval(() => {
+            if (!('closeIdleConnections' in server)) return
+            if (Date.now() < until) server.closeIdleConnections()
+            else server.closeAllConnections()
+          }, CLOSING_STEP)
+          await ended
+          clearInterval(closing)
           await database.close()
         },
       })
