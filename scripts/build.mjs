@@ -67,12 +67,17 @@ const collectCore = {
   },
 }
 
+/** Packages that are part of what we publish; their licences go with them. */
+const bundled = ['@noble/ciphers', '@noble/hashes', 'citty', 'picocolors']
+
 /**
  * Dependencies are installed beside us; only what is ours is bundled. And noble: it goes into other people's
- * edge bundles, whose bundler may leave a package outside or look for it in the wrong place.
+ * edge bundles, whose bundler may leave a package outside or look for it in the wrong place. And the small ones
+ * that every command begins with: they cost three times as much to find and load as to run.
  */
 function isPackage(id) {
-  return /^[^./\0]/.test(id) && !/^[A-Za-z]:/.test(id) && !id.startsWith('@noble/')
+  const isOurs = bundled.some((name) => id === name || id.startsWith(`${name}/`))
+  return /^[^./\0]/.test(id) && !/^[A-Za-z]:/.test(id) && !isOurs
 }
 
 rmSync(join(root, 'dist'), { recursive: true, force: true })
@@ -132,6 +137,12 @@ const tsc = spawnSync(
 )
 if (tsc.status !== 0) process.exit(tsc.status ?? 1)
 cpSync(join(root, 'src/client.d.ts'), join(root, 'dist/client.d.ts'))
+writeFileSync(
+  join(root, 'dist/LICENSES.md'),
+  bundled
+    .map((name) => `# ${name}\n\n${readFileSync(join(root, 'node_modules', name, 'LICENSE'), 'utf8')}`)
+    .join('\n'),
+)
 // Declarations keep the `.ts` of their imports; what stands beside them in the package is `.js`.
 for (const entry of readdirSync(join(root, 'dist'), { recursive: true, withFileTypes: true })) {
   if (!entry.name.endsWith('.d.ts')) continue

@@ -106,6 +106,18 @@ describe('masking', () => {
     expect(seen).toBe('Name: hi me\n')
   })
 
+  it('loses nothing for a reader that is slow', async () => {
+    const child = place.start(node(`process.stdout.write('x'.repeat(3_000_000) + process.env.TOKEN + '!')`))
+    let length = 0
+    let end = ''
+    for await (const chunk of child.stdout!) {
+      length += (chunk as Buffer).length
+      end = (end + String(chunk)).slice(-20)
+      await new Promise((resolve) => setTimeout(resolve, 2))
+    }
+    expect([length, end.endsWith('[secret TOKEN]!')]).toEqual([3_000_000 + '[secret TOKEN]!'.length, true])
+  })
+
   it('does not change what holds no value', async () => {
     const script = `process.stdout.write(Buffer.from(Array.from({ length: 100000 }, (_, i) => (i * 7) & 127)))`
     const { stdout } = await place.run(node(script))

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { constants } from 'node:os'
-import type { Readable, Transform, Writable } from 'node:stream'
+import { PassThrough, type Readable, type Transform, type Writable } from 'node:stream'
 import { finished } from 'node:stream/promises'
 import { reasonOf } from '../../core/errors.ts'
 import { DESCRIPTOR } from '../../runtime/frames.ts'
@@ -120,16 +120,25 @@ function hand(descriptor: Writable, frame: Uint8Array): void {
 
 /** Ends when everything has been handed on, or nobody takes it any more. */
 async function passThrough(from: Readable, maskFor: () => Promise<Transform>, to: Writable): Promise<void> {
+  // Whose process has ended is emptied by Node where nobody reads: something reads from the start.
+  const held = from.pipe(new PassThrough())
+  from.once('close', () => {
+    if (!from.readableEnded) held.destroy()
+  })
   await new Promise<void>((resolve) => {
-    from.once('readable', resolve)
-    from.once('close', resolve)
+    held.once('readable', resolve)
+    held.once('close', resolve)
   })
   // The end makes it readable too: then there is nothing.
-  if (from.readableLength === 0) return
+  if (held.readableLength === 0) {
+    held.resume()
+    return
+  }
   const mask = await maskFor()
-  if (from.destroyed) return
-  from.once('close', () => (from.readableEnded ? mask.end() : mask.destroy()))
-  from.pipe(mask, { end: false }).pipe(to, { end: false })
+  held.once('close', () => {
+    if (!held.readableEnded) mask.destroy()
+  })
+  held.pipe(mask).pipe(to, { end: false })
   await finished(mask).catch(() => {})
 }
 
