@@ -65,7 +65,8 @@ that cannot be read is reported and makes the exit code 1, or 10 where something
 known to be clean.`,
   cache: `What the cache is, and what \`rekey\` does to it: [the cache](cache.md).`,
   types: `What is written, and where: [types](configuration.md#types).`,
-  doctor: `No value is shown. Every line that is not in order says what mends it.`,
+  doctor: `No value is shown. Every line that is not in order says what mends it; \`!\` is a warning and changes no exit code.
+Causes and their fixes: [troubleshooting](troubleshooting.md).`,
 }
 
 /** Held to by test/cli-matrix.test.ts. */

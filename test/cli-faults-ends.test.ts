@@ -127,3 +127,30 @@ it('leaves the old state or the new one when it is interrupted in the middle of 
   }
   expect(codes).toContain(130)
 })
+
+it('tells of an error that nobody waits for without its text and its stack', async () => {
+  const { place } = world.empty('list')
+  const value = world.secret()
+  const late = (how: string) =>
+    place.write(
+      'secrets.config.mjs',
+      `${how}
+      const provider = { type: 'late', location: 'nowhere', read: () => new Promise((resolve) => setTimeout(resolve, 5000)) }
+      export default { providers: { late: provider }, secrets: { ONE: 'late:one' }, cache: false }`,
+    )
+  for (const how of [
+    `setTimeout(() => { throw new Error(${JSON.stringify(value)}) }, 50)`,
+    `setTimeout(() => Promise.reject(new Error(${JSON.stringify(value)})), 50)`,
+  ]) {
+    late(how)
+    for (const line of [['list'], ['list', '--json']]) {
+      const { code, stdout, stderr } = await place.reveal(line)
+      expect([line, code]).toEqual([line, 1])
+      expect(stdout + stderr).toContain('This is a mistake in unplugin-secrets itself (Error).')
+      expect(stdout + stderr).not.toContain(value)
+      expect(stdout + stderr).not.toMatch(/^ +at /m)
+    }
+  }
+  // The configuration of this test has it in clear.
+  place.write('secrets.config.mjs', 'export default {}')
+})

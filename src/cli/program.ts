@@ -22,9 +22,7 @@ export async function runProgram(program: Program, argv: readonly string[]): Pro
   const own = end === -1 ? argv : argv.slice(0, end)
   const json = own.includes('--json')
   if (json) withoutProgress()
-  try {
-    await dispatch(program, argv, own)
-  } catch (caught) {
+  const report = (caught: unknown): void => {
     const error = asUsage(caught)
     if (json) result(true, { error: describeError(error) }, () => '', exitCodeOf(error))
     else {
@@ -32,6 +30,12 @@ export async function runProgram(program: Program, argv: readonly string[]): Pro
       note(`${noteColors.red('error:')} ${formatError(error)}`)
     }
   }
+  // What nobody waits for (a timer of a provider): Node would print it as it is, and its text may quote anything.
+  process.on('uncaughtException', (error) => {
+    report(error)
+    process.exit()
+  })
+  await dispatch(program, argv, own).catch(report)
 }
 
 async function dispatch(program: Program, argv: readonly string[], own: readonly string[]): Promise<void> {
