@@ -211,6 +211,7 @@ describe.each(kinds)('$title', ({ title, provider, path, lacks }) => {
     }
     expect(JSON.parse(versions.stdout).versions.length).toBeGreaterThan(1)
     const { version } = await json('rollback', 'KEPT', '--dry-run')
+    expect((await act('rollback', 'KEPT', 'none', '--dry-run')).code).toBe(3)
     expect(await value('KEPT')).not.toBe(before)
     expect((await act('rollback', 'KEPT')).code).toBe(2)
     expect((await act('rollback', 'KEPT', version, '--yes')).code).toBe(0)
@@ -257,6 +258,8 @@ describe.each(kinds)('$title', ({ title, provider, path, lacks }) => {
     const field = await value('FIELD')
     const away = ['migrate', at('doc'), 'local:AWAY']
     expect((await act(...away, '--dry-run')).stdout).toContain('would be copied to local:AWAY and removed')
+    const onto = await act('migrate', at('doc'), at('kept'), '--dry-run')
+    expect([onto.code, onto.stderr]).toEqual([1, expect.stringContaining('There is something at')])
     expect((await act(...away)).code).toBe(2)
     expect(await value('FIELD')).toBe(field)
     expect((await act(...away, '--yes')).code).toBe(0)

@@ -30,6 +30,15 @@ export async function readSource(
   return document
 }
 
+/** @throws SecretsError `CONFLICT` when there is something at the target */
+export async function checkFree(target: Place, contextFor: ContextFor): Promise<void> {
+  if (!(await read(target, contextFor))) return
+  const { provider, path } = target.reference
+  throw new SecretsError('CONFLICT', `There is something at ${provider}:${path} already.`, {
+    hint: 'Choose another place, or remove what is there.',
+  })
+}
+
 /**
  * Writes where nothing is, reads back and compares. What was written is taken away again when it is not
  * the same, so that a failure leaves the source whole and nothing half at the target.
@@ -41,10 +50,7 @@ export async function copyDocument(
 ): Promise<void> {
   const { provider, path } = target.reference
   const place = `${provider}:${path}`
-  if (await read(target, contextFor))
-    throw new SecretsError('CONFLICT', `There is something at ${place} already.`, {
-      hint: 'Choose another place, or remove what is there.',
-    })
+  await checkFree(target, contextFor)
   const request = { path, value: document.value, expected: null }
   await writeExpecting(target.provider, request, () => contextFor(provider))
   const copy = await read(target, contextFor)

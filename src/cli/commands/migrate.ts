@@ -20,7 +20,7 @@ export default command({
     const { from, to, keep, yes, json } = flags
     const { withSecrets } = await import('../context.ts')
     const { placeOf } = await import('../place.ts')
-    const { copyDocument, readSource } = await import('../migrate.ts')
+    const { checkFree, copyDocument, readSource } = await import('../migrate.ts')
     const { approve } = await import('../prompt.ts')
     const { withProgress } = await import('../progress.ts')
     await withSecrets(flags, async ({ config, contextFor }) => {
@@ -36,6 +36,7 @@ export default command({
         .filter(({ reference: own }) => own && `${own.provider}:${own.path}` === ends[0])
         .map(({ name }) => name)
       if (flags['dry-run']) {
+        await checkFree(target, contextFor)
         const plan = `${ends[0]} would be copied to ${ends[1]}${keep ? '' : ' and removed'}.`
         result(json === true, { ...data, copied: false, removed: false, names: still }, () => plan)
         return

@@ -66,10 +66,12 @@ export default command({
       const { approve } = await import('../prompt.ts')
       await approve(`Replace ${output}, which has other contents?`, yes)
     }
-    // For this user's eyes only.
-    if (written) await writeAtomic(file, text)
-    const { notePulled } = await import('../../core/pulled.ts')
-    await notePulled(secrets.config.root, file, secrets.config.environment)
+    if (written) {
+      const { notePulled } = await import('../../core/pulled.ts')
+      // For this user's eyes only.
+      await writeAtomic(file, text)
+      await notePulled(secrets.config.root, file, secrets.config.environment)
+    }
     const names = [...values.keys()]
     const { isIgnored } = await import('../ignored.ts')
     const ignored = await isIgnored(file)

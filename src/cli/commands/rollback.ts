@@ -27,9 +27,15 @@ export default command({
       const { reference, provider } = placeOf(config, name, 'rollback')
       const { path } = reference
       const place = `${reference.provider}:${path}`
-      const version =
-        flags.version ?? before(await provider.history?.(path, contextFor(reference.provider)), place)
       const dryRun = flags['dry-run'] === true
+      const history =
+        flags.version === undefined || dryRun
+          ? await provider.history?.(path, contextFor(reference.provider))
+          : undefined
+      const version = flags.version ?? before(history, place)
+      const isKnown = history?.some((entry) => entry.version === version || entry.labels?.includes(version))
+      if (dryRun && history && !isKnown)
+        throw notFoundError(`${place} has no version ${version}.`, 'See: secrets versions NAME')
       const data = { name, provider: reference.provider, path, version }
       if (dryRun) {
         result(
