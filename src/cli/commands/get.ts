@@ -24,7 +24,7 @@ export default command({
   async run({ flags }) {
     const { field, reveal, json } = flags
     const { loadSome, withSecrets } = await import('../context.ts')
-    const { loadReference } = await import('../../core/some.ts')
+    const { loadReference } = await import('../some.ts')
     const { formatAge } = await import('../../core/duration.ts')
     await withSecrets(flags, async ({ config }) => {
       const name = field === undefined ? flags.name : `${flags.name}.${field}`

@@ -1,9 +1,9 @@
-import type { DeclaredSecret, ResolvedConfig } from './config/resolve.ts'
-import { SecretsError } from './errors.ts'
-import { createSecrets, type Secrets } from './pipeline.ts'
-import type { Snapshot } from './snapshot.ts'
-import { aliasesOf, ownerOf } from './template.ts'
-import type { SecretDeclaration } from './types.ts'
+import type { DeclaredSecret, ResolvedConfig } from '../core/config/resolve.ts'
+import { SecretsError } from '../core/errors.ts'
+import { createSecrets, type Secrets } from '../core/pipeline.ts'
+import type { Snapshot } from '../core/snapshot.ts'
+import { aliasesOf, ownerOf } from '../core/template.ts'
+import type { SecretDeclaration } from '../core/types.ts'
 
 /** What was loaded, and how it can be watched. Its providers belong to the whole, which closes them. */
 export interface Some {
