@@ -152,8 +152,10 @@ describe('the page', () => {
       '/__secrets/../package.json',
       '/__secrets/app.js/',
       '/other',
-    ])
-      expect([path, (await client.raw(path)).status]).toEqual([path, 404])
+    ]) {
+      const { status, text } = await client.raw(path)
+      expect([path, status, JSON.parse(text)]).toMatchObject([path, 404, { error: { code: 'NOT_FOUND' } }])
+    }
   })
 
   it('says what to do when it was not built', async () => {
