@@ -152,8 +152,10 @@ describe('the page', () => {
       '/__secrets/../package.json',
       '/__secrets/app.js/',
       '/other',
-    ])
-      expect([path, (await client.raw(path)).status]).toEqual([path, 404])
+    ]) {
+      const { status, text } = await client.raw(path)
+      expect([path, status, JSON.parse(text)]).toMatchObject([path, 404, { error: { code: 'NOT_FOUND' } }])
+    }
   })
 
   it('says what to do when it was not built', async () => {
@@ -460,6 +462,15 @@ describe('a project that cannot be read', () => {
     const state = await started.client.does('set', { name: 'FIRST', value: secret() })
     expect(state.secrets).toMatchObject([{ name: 'FIRST', isLocal: true, reference: 'local:*#FIRST' }])
     expect(await started.client.fails('set', { name: '1ST', value: secret() })).toMatchObject({ status: 400 })
+    const events = started.client.events()
+    other.write({
+      'secrets.config.json':
+        '{ "secrets": { "MINE": "local:FIRST" }, "providers": { "local": { "type": "local" } } }',
+    })
+    await vi.waitFor(() => expect(events.states.at(-1)?.secrets).toMatchObject([{ name: 'MINE' }]), {
+      timeout: 20_000,
+    })
+    events.end()
     await started.server.close()
     seen.push(...started.client.seen)
     rmSync(join(other.root, '..'), { recursive: true })
@@ -477,9 +488,9 @@ describe('the gate', () => {
     const request = (remoteAddress: string | undefined, headers: Record<string, string>): IncomingMessage =>
       ({ headers, socket: { remoteAddress } }) as unknown as IncomingMessage
     const local = { host: 'localhost:1' }
-    for (const address of ['127.0.0.1', '127.8.8.8', '::1', '::ffff:127.0.0.1'])
+    for (const address of ['127.0.0.1', '127.8.8.8', '::1', '::ffff:127.0.0.1', undefined])
       expect(refusalOf(request(address, local), gate(false))).toBeUndefined()
-    for (const address of ['10.0.0.1', '::ffff:10.0.0.1', 'fe80::1', '127.0.0.1.9', undefined])
+    for (const address of ['10.0.0.1', '::ffff:10.0.0.1', 'fe80::1', '127.0.0.1.9', ''])
       expect(refusalOf(request(address, local), gate(false))?.status).toBe(403)
     expect(refusalOf(request('10.0.0.1', local), gate(true))).toBeUndefined()
     for (const host of ['dev.test', 'a.dev.test', '192.0.2.1', '[2001:db8::1]:3'])
