@@ -125,4 +125,16 @@ describe('a configuration', () => {
     expect(without.config.profile).toBeUndefined()
     await secrets.close()
   })
+
+  it('says whether a dev server has the dashboard, and for whom', async () => {
+    const { provider } = held()
+    const settings = async (dashboard?: SecretsConfig['dashboard']) =>
+      (await open(provider, dashboard === undefined ? {} : { dashboard })).config.dashboard
+    expect(await settings()).toEqual({ remote: false })
+    expect(await settings(true)).toEqual({ remote: false })
+    expect(await settings({ remote: true })).toEqual({ remote: true })
+    expect(await settings(false)).toBe(false)
+    for (const wrong of ['yes', { remote: 'yes' }, { remotely: true }])
+      expect((await failure(settings(wrong as never))).code).toBe('CONFIG_INVALID')
+  })
 })

@@ -40,7 +40,8 @@ export function addDashboard(options: ViteDashboardOptions): void {
       handler ??= load(options)
       handler.then((handle) => handle(request, response, next), next)
       // In an app's own server nobody knows the address before somebody asks.
-      if (!server.httpServer) say(options, originOf(request))
+      const origin = server.httpServer ? undefined : originOf(request)
+      if (origin) say(options, origin)
     },
   })
   const bind = server.bindCLIShortcuts
@@ -96,8 +97,10 @@ function tokenOf({ config }: ViteDevServer): string {
   return token
 }
 
-function originOf({ socket }: IncomingMessage): string {
-  return `${'encrypted' in socket ? 'https' : 'http'}://localhost:${socket.localPort}`
+/** As the browser has it, which may be another port than the server's own. */
+function originOf({ headers: { host = '' }, socket }: IncomingMessage): string | undefined {
+  if (!/^(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/.test(host)) return undefined
+  return `${'encrypted' in socket ? 'https' : 'http'}://${host}`
 }
 
 function sayAddress(options: ViteDashboardOptions, again = false): void {

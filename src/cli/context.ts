@@ -1,11 +1,12 @@
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
-import type { ResolvedConfig } from '../core/config/resolve.ts'
+import type { DeclaredSecret, ResolvedConfig } from '../core/config/resolve.ts'
+import { SecretsError } from '../core/errors.ts'
 import { didYouMean } from '../core/nearest.ts'
 import { createSecrets, type Secrets, type SecretsOptions } from '../core/pipeline.ts'
 import type { Snapshot } from '../core/snapshot.ts'
-import { loadSome as loadNames } from '../core/some.ts'
-import { ownerOf } from '../core/template.ts'
+import { aliasesOf, ownerOf } from '../core/template.ts'
+import type { SecretDeclaration } from '../core/types.ts'
 import type { CommonFlags } from './command.ts'
 import { notFoundError } from './errors.ts'
 
@@ -44,17 +45,70 @@ export async function withSecrets<T>(flags: CommonFlags, work: (secrets: Secrets
  */
 export async function loadSome(config: ResolvedConfig, names: readonly string[]): Promise<Snapshot> {
   const isDeclared = (name: string): boolean => config.secrets.has(name)
-  if (config.imports.length === 0) {
-    const unknown = names.find((name) => ownerOf(name, isDeclared) === undefined)
-    if (unknown !== undefined) throw unknownName(unknown, config.secrets.keys())
+  const needed = new Set<string>()
+  let imported = false
+  const need = (name: string): void => {
+    const owner = ownerOf(name, isDeclared)
+    if (owner === undefined) imported = true
+    else if (!needed.has(owner)) {
+      needed.add(owner)
+      for (const alias of aliasesOf(config.secrets.get(owner)!.template ?? [])) need(alias)
+    }
   }
-  const snapshot = await loadNames(config, names)
+  for (const name of names) {
+    need(name)
+    if (imported && config.imports.length === 0) throw unknownName(name, config.secrets.keys())
+  }
+  const snapshot = await loadParts(config, needed, imported).catch((error: unknown) => {
+    // A value may itself name other secrets (dotenv), which only reading it shows.
+    const incomplete = error instanceof SecretsError && error.code === 'TEMPLATE_INVALID'
+    if (incomplete) return loadParts(config, new Set(config.secrets.keys()), true)
+    throw error
+  })
   for (const name of names) {
     if (snapshot.get(name) !== undefined) continue
     if (isDeclared(name)) throw notFoundError(`${name} has no value, which its schema allows.`)
     throw unknownName(name, [...config.secrets.keys(), ...snapshot.names()])
   }
   return snapshot
+}
+
+/** The same configuration with fewer names: same providers, same cache. */
+async function loadParts(
+  config: ResolvedConfig,
+  names: ReadonlySet<string>,
+  imports: boolean,
+): Promise<Snapshot> {
+  const { root, environment, profile, processEnv, timeout, cache } = config
+  const secrets = [...config.secrets].filter(([name]) => names.has(name))
+  const part = await createSecrets({
+    root,
+    environment,
+    processEnv,
+    timeout,
+    cache: cache && {
+      ttl: cache.ttl,
+      maxStale: cache.maxStale,
+      ...(cache.directory && { directory: cache.directory }),
+    },
+    ...(profile === undefined ? {} : { profile, profiles: { [profile]: {} } }),
+    providers: Object.fromEntries(config.providers),
+    secrets: Object.fromEntries(secrets.map(([name, secret]) => [name, declarationOf(secret)])),
+    import: imports ? config.imports.map(({ source }) => source) : [],
+  })
+  // Not closed: the providers belong to the whole, which closes them.
+  return part.load()
+}
+
+function declarationOf(secret: DeclaredSecret): SecretDeclaration {
+  const { reference, template, mode, schema, ttl } = secret
+  const declaration: SecretDeclaration = { mode, ttl, ...(schema && { schema }) }
+  if (reference) declaration.from = reference.source
+  if (template)
+    declaration.template = template
+      .map((part) => (typeof part === 'string' ? part : `{{vault:${part.alias}}}`))
+      .join('')
+  return declaration
 }
 
 export function unknownName(name: string, known: Iterable<string>): Error {

@@ -46,7 +46,10 @@ export async function moveToLocal(secrets: Secrets, move: Move): Promise<Moved> 
     })
   const to = `${key}:${name}`
   const reference = config.secrets.get(name)?.reference
-  if (reference?.provider === key) throw new SecretsError('UNSUPPORTED', `${name} is in ${key} already.`)
+  if (reference?.provider === key)
+    throw new SecretsError('UNSUPPORTED', `${name} is in ${key} already.`, {
+      hint: `Change it with: secrets set ${name}`,
+    })
   // The last value known, from the cache too: the place it comes from may be gone.
   const value = (await move.value()).reveal()
   const [there] = await local.read([{ path: name, options: {} }], contextFor(key))

@@ -4,8 +4,6 @@ import { linkEnvironment, unlinkEnvironment } from '../core/links.ts'
 import { moveToLocal } from '../core/move-to-local.ts'
 import { didYouMean } from '../core/nearest.ts'
 import type { Secrets } from '../core/pipeline.ts'
-import type { Secret } from '../core/redact.ts'
-import { loadSome } from '../core/some.ts'
 import type { DashboardRequests, DashboardState, Problem, RotationView } from './api.ts'
 import { Health } from './health.ts'
 import type { DashboardHost } from './host.ts'
@@ -148,7 +146,11 @@ export class Dashboard {
     if (!secrets.config.secrets.has(name)) throw unknownName(name, secrets)
     const { to, from, file } = await moveToLocal(secrets, {
       name,
-      value: () => this.#lastValue(secrets, name),
+      value: async () => {
+        const last = host.snapshot?.get(name)
+        if (last) return last
+        throw new SecretsError('NOT_FOUND', `${name} has no value that could be moved.`)
+      },
       mayReplace: (local) => {
         if (replace) return
         throw new SecretsError('CONFLICT', `${local} has a value already.`, {
@@ -163,12 +165,6 @@ export class Dashboard {
       `The value of ${name} is in the local vault now, but is still read from ${from ?? 'its template'}.`,
       { hint: `Write ${name}: '${to}' in the configuration.` },
     )
-  }
-
-  async #lastValue(secrets: Secrets, name: string): Promise<Secret> {
-    const known = this.#host.snapshot?.get(name) ?? (await loadSome(secrets.config, [name])).get(name)
-    if (!known) throw new SecretsError('NOT_FOUND', `${name} has no value that could be moved.`)
-    return known
   }
 
   /** What is read anew; what that meets is shown with the names it is about. */

@@ -25,7 +25,9 @@ export interface Refusal {
  * same browser.
  */
 export function refusalOf(request: IncomingMessage, options: GateOptions): Refusal | undefined {
-  if (!options.remote() && !isLoopback(request.socket.remoteAddress))
+  const { remoteAddress } = request.socket
+  // Without an address: by a socket file, as frameworks hand requests to their own workers on this machine.
+  if (!options.remote() && remoteAddress !== undefined && !isLoopback(remoteAddress))
     return forbidden('The dashboard answers this machine only.', 'docs/dashboard.md has what lets others in.')
   const host = hostOf(request)
   if (host === undefined || !isOwnName(host, options))
@@ -55,8 +57,8 @@ function forbidden(message: string, hint?: string): Refusal {
   return { status: 403, error: { code: 'FORBIDDEN', message, hint } }
 }
 
-function isLoopback(address: string | undefined): boolean {
-  return address === '::1' || /^(::ffff:)?127\.\d+\.\d+\.\d+$/.test(address ?? '')
+function isLoopback(address: string): boolean {
+  return address === '::1' || /^(::ffff:)?127\.\d+\.\d+\.\d+$/.test(address)
 }
 
 /** `name` or `name:port`, lower case; `undefined` for none, for two that differ, and for what is no such thing. */

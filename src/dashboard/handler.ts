@@ -168,6 +168,11 @@ function sendProblem(
   sendJson(response, status, { error })
 }
 
+/** For what is no part of the dashboard, on a server that has nothing else. */
+export function sendNothing(response: ServerResponse): void {
+  sendJson(response, 404, { error: notThere().problem })
+}
+
 function sendJson(response: ServerResponse, status: number, body: object): void {
   response.statusCode = status
   response.setHeader('content-type', 'application/json; charset=utf-8')

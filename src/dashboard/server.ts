@@ -4,7 +4,7 @@ import { reasonOf, SecretsError } from '../core/errors.ts'
 import type { SecretsOptions } from '../core/pipeline.ts'
 import { Dashboard } from './dashboard.ts'
 import { type PageFiles, pageFiles } from './files.ts'
-import { DASHBOARD_PATH, dashboardHandler } from './handler.ts'
+import { DASHBOARD_PATH, dashboardHandler, sendNothing } from './handler.ts'
 import { ProjectHost } from './project.ts'
 import { createToken } from './token.ts'
 
@@ -43,9 +43,9 @@ export async function serveDashboard(options: DashboardServerOptions = {}): Prom
   })
   const server = createServer((request, response) => {
     handle(request, response, () => {
-      const isRoot = request.url === '/'
-      response.statusCode = isRoot ? 307 : 404
-      if (isRoot) response.setHeader('location', `${DASHBOARD_PATH}/`)
+      if (request.url !== '/') return sendNothing(response)
+      response.statusCode = 307
+      response.setHeader('location', `${DASHBOARD_PATH}/`)
       response.end()
     })
   })

@@ -74,6 +74,7 @@ async function settingsOf(
       },
     ),
     one('scan', scan && { exclude: scan.exclude }),
+    one('dashboard', config.dashboard),
     one('timeout', formatDuration(config.timeout)),
     ...plain(config).flatMap(([name, value]) => (OWN_LINE.has(name) ? [] : [one(name, value)])),
   ]
