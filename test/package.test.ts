@@ -118,6 +118,13 @@ describe('the packed package, by the README', () => {
     expect(built).toContain(MAPS_KEY)
   })
 
+  it('has the dashboard’s page, which is no code of the package', () => {
+    for (const file of ['index.html', 'app.js', 'app.css'])
+      expect(
+        readFileSync(join(app, 'node_modules/unplugin-secrets/dist/dashboard', file)).length,
+      ).toBeGreaterThan(0)
+  })
+
   it('types what it generated', () => {
     const types = run(join(app, 'node_modules/.bin/tsc'), ['-p', '.'])
     expect(types.status, types.text).toBe(0)

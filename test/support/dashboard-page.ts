@@ -56,7 +56,7 @@ export class DashboardPage {
   }
 
   get dialog() {
-    return this.page.getByRole('dialog')
+    return this.page.locator('dialog')
   }
 
   /** What a screen reader is told, good news and bad. */

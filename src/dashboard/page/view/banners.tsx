@@ -59,8 +59,9 @@ export function NeedsToken() {
   return (
     <Blank title="Open this page from the terminal">
       <p>
-        It needs the token of the running server, which is in the link that the dev server prints when it
-        starts. Each start makes a new one, so an old link or a bookmark opens nothing.
+        It needs the token of the running server, which is in the link that Vite’s dev server prints when it
+        starts, and again after <kbd>s</kbd> <kbd>Enter</kbd>. Each start makes a new one, so an old link or a
+        bookmark opens nothing.
       </p>
       <p>For bundlers other than Vite, or without a dev server:</p>
       <pre>npx secrets dashboard</pre>
