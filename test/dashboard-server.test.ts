@@ -462,6 +462,15 @@ describe('a project that cannot be read', () => {
     const state = await started.client.does('set', { name: 'FIRST', value: secret() })
     expect(state.secrets).toMatchObject([{ name: 'FIRST', isLocal: true, reference: 'local:*#FIRST' }])
     expect(await started.client.fails('set', { name: '1ST', value: secret() })).toMatchObject({ status: 400 })
+    const events = started.client.events()
+    other.write({
+      'secrets.config.json':
+        '{ "secrets": { "MINE": "local:FIRST" }, "providers": { "local": { "type": "local" } } }',
+    })
+    await vi.waitFor(() => expect(events.states.at(-1)?.secrets).toMatchObject([{ name: 'MINE' }]), {
+      timeout: 20_000,
+    })
+    events.end()
     await started.server.close()
     seen.push(...started.client.seen)
     rmSync(join(other.root, '..'), { recursive: true })

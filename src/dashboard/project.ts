@@ -1,6 +1,7 @@
+import { statSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { relative, resolve } from 'node:path'
-import { findConfig } from '../core/config/find.ts'
+import { configCandidates, findConfig } from '../core/config/find.ts'
 import { linksFile } from '../core/config/links.ts'
 import { reasonOf, SecretsError } from '../core/errors.ts'
 import { defaultTypesFile } from '../core/expose/types-file.ts'
@@ -42,8 +43,10 @@ export class ProjectHost implements DashboardHost {
   #failure: SecretsError | undefined
   #watch: Watch | undefined
   #unwatchFiles: () => void = noop
-  /** Which files are watched: one that is young is told at once, so the same ones are not watched anew. */
+  /** Which files are watched. */
   #watched = ''
+  /** How the files were when they were read: one that is young is told of without having changed. */
+  #read = ''
   /** One opening at a time. */
   #turn: Promise<unknown> = Promise.resolve()
   #looked: { readonly at: number; readonly key: string; readonly found: Map<string, string[]> } | undefined
@@ -56,7 +59,7 @@ export class ProjectHost implements DashboardHost {
   /** Reads configuration and values. What that meets is the host's `failure`; both are looked for again when they change. */
   async open(): Promise<void> {
     try {
-      this.#secrets = await createSecrets(this.options)
+      this.#secrets = await this.#create()
       await this.#load(this.#secrets).catch((error: unknown) => this.#fail(error))
       await this.#follow(this.#secrets)
     } catch (error) {
@@ -154,7 +157,7 @@ export class ProjectHost implements DashboardHost {
 
   /** What there was stays until the other configuration has given its values. */
   async #reopen(): Promise<void> {
-    const secrets = await createSecrets(this.options)
+    const secrets = await this.#create()
     const before = this.#secrets
     try {
       await this.#load(secrets)
@@ -174,6 +177,11 @@ export class ProjectHost implements DashboardHost {
     this.#followFiles()
     for (const listener of this.#listeners) listener.changed()
     if (this.#failure) throw this.#failure
+  }
+
+  #create(): Promise<Secrets> {
+    this.#read = stampOf(configFiles(this.#given))
+    return createSecrets(this.options)
   }
 
   async #load(secrets: Secrets): Promise<void> {
@@ -209,13 +217,12 @@ export class ProjectHost implements DashboardHost {
   }
 
   #followFiles(): void {
-    const { root = process.cwd(), configFile } = this.#given
-    const found = configFile ? [resolve(configFile)] : findConfig(root).files.map(({ file }) => file)
-    const files = [...(this.#secrets?.config.files ?? found), linksFile(findConfig(root).root)]
+    const files = configFiles(this.#given)
     if (this.#isClosed || this.#watched === files.join()) return
     this.#watched = files.join()
     this.#unwatchFiles()
     this.#unwatchFiles = watchFiles(files, () => {
+      if (this.#read === stampOf(configFiles(this.#given))) return
       this.reconfigure().catch((error: unknown) => {
         if (error instanceof SecretsError) this.#tell((listener) => listener.failed(error))
       })
@@ -233,4 +240,22 @@ export class ProjectHost implements DashboardHost {
   #tell(what: (listener: HostListener) => void): void {
     for (const listener of this.#listeners) what(listener)
   }
+}
+
+/** What is read for the configuration, and what may yet come. */
+function configFiles({ root = process.cwd(), configFile }: SecretsOptions): string[] {
+  const found = findConfig(root)
+  const files = configFile
+    ? [resolve(configFile)]
+    : [...found.files.map(({ file }) => file), ...configCandidates(found.root)]
+  return [...new Set([...files, linksFile(found.root)])]
+}
+
+function stampOf(files: readonly string[]): string {
+  return JSON.stringify(
+    files.map((file) => {
+      const { mtimeMs, size, ino } = statSync(file, { throwIfNoEntry: false }) ?? {}
+      return [file, mtimeMs, size, ino]
+    }),
+  )
 }

@@ -20,6 +20,11 @@ export interface FoundConfig {
   readonly files: readonly ConfigFile[]
 }
 
+/** The files that could be a folder's configuration, whether they are there or not. */
+export function configCandidates(folder: string): string[] {
+  return EXTENSIONS.map((extension) => join(folder, `secrets.config.${extension}`))
+}
+
 function configIn(folder: string, base: string): string | undefined {
   for (const extension of EXTENSIONS) {
     const file = join(folder, `${base}.${extension}`)
