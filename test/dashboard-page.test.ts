@@ -323,7 +323,7 @@ describe('local secrets', () => {
   })
 
   it('are revealed for a while, and hidden when the window is left', async () => {
-    const ui = await open({}, undefined)
+    const ui = await open({ permissions: ['clipboard-read', 'clipboard-write'] }, undefined)
     await ui.page.clock.install()
     await ui.page.goto(server.url)
     await ui.row('API_TOKEN').click()
@@ -335,6 +335,9 @@ describe('local secrets', () => {
     await shown.waitFor()
     expect(await shown.textContent()).toBe(secret)
     expect(await ui.leaks([secret])).toEqual(['document'])
+    await ui.button('Copy').click()
+    await ui.told('API_TOKEN is in the clipboard.')
+    expect(await ui.page.evaluate(`navigator.clipboard.readText()`)).toBe(secret)
     await ui.page.clock.fastForward(16_000)
     await shown.waitFor({ state: 'detached' })
 
