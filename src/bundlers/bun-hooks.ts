@@ -221,7 +221,7 @@ class BunBuild {
       const name = graphName(consumer, root, folder)
       await recordUsage(this.#session, { name, consumer, root, outDir: folder, uses })
     }
-    if (outdir !== undefined) await new Writer().write(files)
+    if (outdir !== undefined) new Writer().write(files)
     result.outputs = result.outputs.map((artifact, index) =>
       artifactOf(artifact, files[index]!, outdir === undefined ? artifact.path : files[index]!.path),
     )

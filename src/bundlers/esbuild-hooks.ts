@@ -294,7 +294,7 @@ class EsbuildBuild {
       if (this.#builds > 1) this.#tellLate()
       const files = missed ? await this.#again(missed, result) : await this.#finish(outputFiles, metafile)
       if (this.#given.write === false || this.#lesson) result.outputFiles = files
-      else await this.#writer.write(files)
+      else this.#writer.write(files)
       return { warnings: this.#warnings.splice(0) }
     } catch (error) {
       return failed(error)

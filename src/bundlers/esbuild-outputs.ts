@@ -1,5 +1,4 @@
-import { existsSync } from 'node:fs'
-import { chmod, mkdir, rm, writeFile } from 'node:fs/promises'
+import { chmodSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { OutputFile } from 'esbuild'
 
@@ -57,28 +56,32 @@ export function withText(file: OutputFile, text: string): OutputFile {
   return { path: file.path, hash: file.hash, contents: Buffer.from(text), text }
 }
 
-/** Writes outputs as esbuild does: what has not changed stays untouched, what is no longer made goes. */
+/**
+ * Writes outputs as esbuild does: what has not changed stays untouched, what is no longer made goes. In one go: many
+ * small files by promises cost three times as much.
+ */
 export class Writer {
   #written = new Map<string, string>()
 
-  async write(files: readonly OutputFile[]): Promise<void> {
+  write(files: readonly OutputFile[]): void {
     const now = new Map(files.map(({ path, hash }) => [path, hash]))
-    await Promise.all(files.map((file) => this.#writeOne(file)))
-    await Promise.all(
-      [...this.#written.keys()].filter((path) => !now.has(path)).map((path) => rm(path, { force: true })),
-    )
+    const folders = new Set<string>()
+    for (const file of files) this.#writeOne(file, folders)
+    for (const path of this.#written.keys()) if (!now.has(path)) rmSync(path, { force: true })
     this.#written = now
   }
 
-  async #writeOne({ path, hash, contents }: OutputFile): Promise<void> {
+  #writeOne({ path, hash, contents }: OutputFile, folders: Set<string>): void {
     if (path === STDOUT) {
       process.stdout.write(contents)
       return
     }
     if (this.#written.get(path) === hash && existsSync(path)) return
-    await mkdir(dirname(path), { recursive: true })
-    await writeFile(path, contents)
+    const folder = dirname(path)
+    if (!folders.has(folder)) mkdirSync(folder, { recursive: true })
+    folders.add(folder)
+    writeFileSync(path, contents)
     // `#!`: meant to be started.
-    if (contents[0] === 0x23 && contents[1] === 0x21) await chmod(path, 0o755)
+    if (contents[0] === 0x23 && contents[1] === 0x21) chmodSync(path, 0o755)
   }
 }

@@ -134,8 +134,8 @@ function isWrapped(bytes: Uint8Array, at: number, end: number): boolean {
   return true
 }
 
-/** A plus sign with a quote behind it. */
-const PLUS = /\+(?=[ \t\r\n]{0,200}["'`])/g
+/** A plus sign between quotes. */
+const PLUS = /\+(?<=["'`][ \t\r\n]{0,200}\+)(?=[ \t\r\n]{0,200}["'`])/g
 /** A quote in the braces of a template. */
 const OPEN = /\$(?=\{[ \t\r\n]{0,200}["'`])/g
 
@@ -171,7 +171,7 @@ export class Seams {
     return this.#next
   }
 
-  /** @param pattern finds it where a quote follows, which is looked at anyway */
+  /** @param pattern finds it between quotes only, which are looked at anyway */
   #find(sign: string, pattern: RegExp, from: number): number {
     if (this.#text !== undefined) return findIn(this.#text, pattern, from)
     const found = this.#bytes.indexOf(sign, from, 'latin1')
