@@ -24,7 +24,7 @@ beforeAll(async () => {
   token = place.secret(await root.token([kv]))
   place.write('secrets.config.json', JSON.stringify(configFor(server.url)))
   place.write('env.mjs', ENV_PROGRAM)
-  place.write('package.json', '{"name":"project","private":true,"scripts":{"start":"node env.mjs"}}')
+  place.write('package.json', '{"name":"project","private":true,"scripts":{"start":"node env.mjs","server":"node server.mjs"}}')
   // What is bundled cannot fetch: it has what it is handed.
   const own: Provider = {
     type: 'own',
@@ -100,6 +100,7 @@ const gone = (pid: number) => vi.waitFor(() => expect(isAlive(pid)).toBe(false),
 it.each([
   ['itself', ['node', 'server.mjs']],
   ['through a shell', ['sh', '-c', 'node server.mjs; exit 5']],
+  ['through npm', ['npm', 'run', '--silent', 'server']],
 ])('a program that carries our runtime, %s, has the new value at once and goes on', async (_, command) => {
   const { lines, stop } = start(['--no-export', '--', ...command])
   const { pid } = await lines.until(says(hash(current), 'start'))
