@@ -21,7 +21,7 @@ export interface Supervised {
   listeners(): number
 }
 
-/** A program that has just been started may be about to listen: it has so long, in ms, before it is started again. */
+/** Somebody may be about to listen, behind a launcher that takes its time: so long, in ms, nobody is started again. */
 const SETTLED = 1000
 /** A program that lives so long, in ms, is no longer one that has just been started. */
 const STABLE = 10_000
@@ -74,10 +74,9 @@ export class Supervisor {
   /** Values have changed, and whoever listens has them: says so in one line, and starts again who does not. */
   changed(names: readonly string[]): void {
     for (const name of names) this.#owed.add(name)
-    const age = Date.now() - this.#startedAt
     const { restart, listeners } = this.#how
-    if (restart !== 'auto' || listeners() > 0 || age >= SETTLED) this.#settle()
-    else this.#settling ??= setTimeout(() => this.#settle(), SETTLED - age)
+    if (restart !== 'auto' || listeners() > 0) this.#settle()
+    else this.#settling ??= setTimeout(() => this.#settle(), SETTLED)
   }
 
   #settle(): void {
