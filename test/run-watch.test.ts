@@ -134,6 +134,33 @@ it('no value is lost in fifty changes in a row', async () => {
   await stop()
 })
 
+it('nor for who is started again', async () => {
+  const { lines, stop } = start(['--', 'node', 'env.mjs'])
+  await lines.until(says(hash(current), 'start'))
+  let last = ''
+  for (let count = 0; count < 50; count++) last = await rotate()
+  await lines.until(says(last, 'start'))
+  await stop()
+})
+
+it('every worker of a cluster hears of it', async () => {
+  const script = `
+    const cluster = require('node:cluster')
+    cluster.setupPrimary({ exec: 'server.mjs', execArgv: [] })
+    cluster.fork(); cluster.fork()`
+  const { lines, stop } = start(['--no-export', '--', 'node', '-e', script])
+  await vi.waitFor(() => expect(lines.all.filter(({ what }) => what === 'start')).toHaveLength(2), {
+    timeout: 30_000,
+  })
+  const second = await rotate()
+  await vi.waitFor(() => expect(new Set(lines.all.filter(says(second)).map(({ pid }) => pid)).size).toBe(2), {
+    timeout: 30_000,
+  })
+  expect(lines.all.filter(({ what }) => what === 'start')).toHaveLength(2)
+  await stop()
+  for (const { pid } of lines.all) await gone(pid)
+})
+
 it('a program that does not listen is started again, with everything that npm has started', async () => {
   const { lines, stop } = start(['--', 'npm', 'start', '--silent'])
   const first = await lines.until(says(hash(current), 'start'))

@@ -75,7 +75,7 @@ export class Supervisor {
   changed(names: readonly string[]): void {
     for (const name of names) this.#owed.add(name)
     const { restart, listeners } = this.#how
-    if (restart !== 'auto' || listeners() > 0) this.#settle()
+    if (restart !== 'auto' || listeners() > 0 || this.#again) this.#settle()
     else this.#settling ??= setTimeout(() => this.#settle(), SETTLED)
   }
 
@@ -85,7 +85,7 @@ export class Supervisor {
     const { restart, grace, name, listeners } = this.#how
     const program = basename(name)
     const told = listeners()
-    const again = restart === 'always' || (restart === 'auto' && told === 0)
+    const again = !this.#isEnding && (restart === 'always' || (restart === 'auto' && told === 0))
     const follows = [
       ...(told > 0 ? [`${count(told, 'program')} told`] : []),
       ...(again ? [`${program} is started again`] : []),
@@ -93,7 +93,7 @@ export class Supervisor {
     const what = follows.join(', ') || `${program} keeps what it was started with`
     note(`[secrets] ${[...this.#owed].sort().join(', ')} changed: ${what}.`)
     this.#owed.clear()
-    if (!again || this.#isEnding || this.#again) return
+    if (!again || this.#again) return
     this.#again = true
     this.#stopping = this.#program.stop(grace).finally(() => {
       this.#stopping = undefined
@@ -125,12 +125,11 @@ export class Supervisor {
       note(
         `[secrets] ${basename(this.#how.name)} ended with ${code} after a change: once more in ${pause / 1000} s.`,
       )
-    await this.#wait(pause)
+    this.#again = true
     // What is started has all that has changed so far.
+    if (this.#settling) this.#settle()
+    await this.#wait(pause)
     this.#again = false
-    clearTimeout(this.#settling)
-    this.#settling = undefined
-    this.#owed.clear()
     return !this.#isEnding
   }
 
