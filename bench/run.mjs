@@ -125,6 +125,7 @@ function peers() {
     ['varlock', 'varlock', ['run', '--']],
     ['dotenv-cli', 'dotenv', ['--']],
   ]) {
+    let from = name
     try {
       execFileSync('npm', ['install', '--no-audit', '--no-fund', '--prefix', folder, name], { stdio: 'pipe' })
       const home = join(folder, 'node_modules', name)
@@ -132,6 +133,7 @@ function peers() {
       const file = join(home, typeof bins === 'string' ? bins : bins[bin])
       if (!existsSync(file)) throw new Error('no program')
       const label = `\`${name} ${version}\``
+      from = `${name} ${version}`
       execFileSync(node, [file, ...args, ...child], {
         cwd: app,
         env: run.env,
@@ -142,7 +144,7 @@ function peers() {
       if (engines?.node) console.log(`${name} ${version} asks for Node ${engines.node}`)
     } catch (error) {
       console.log(
-        `${name} is left out: ${
+        `${from} is left out: ${
           String(error.stderr ?? error.message)
             .trim()
             .split('\n')[0]

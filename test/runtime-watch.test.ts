@@ -4,6 +4,7 @@ import { copyFileSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, it, vi } from 'vitest'
+import type { Provider } from '../src/core/types.ts'
 import { Bao } from './support/bao.ts'
 import { canariesIn, canary, canaryFiles } from './support/canary.ts'
 import { buildPackage, CliPlace } from './support/cli.ts'
@@ -59,6 +60,19 @@ process.on('SIGUSR2', () => { stop(); say('stopped') })`
   await buildServer(place, 'plain.cjs', sayingServer(names, wait), kvConfig)
   await buildServer(place, 'short.mjs', sayingServer(names, watching), kvConfig)
   await buildServer(place, 'lent.mjs', lentServer, configFor(lent('app')), { external: ['signal-exit'] })
+  place.write('secrets.config.json', JSON.stringify({ ...configFor(lent('short')), providers: vaultHere }))
+  const own: Provider = {
+    type: 'own',
+    location: 'here',
+    read: async (requests) => requests.map(({ path }) => ({ value: path })),
+  }
+  await buildServer(
+    place,
+    'handed.mjs',
+    lentServer,
+    { providers: { own }, secrets: { PGUSER: 'own:user', PGPASSWORD: 'own:password' } },
+    { external: ['signal-exit'] },
+  )
   await buildServer(place, 'ending.cjs', lentServer, configFor(lent('short')), { external: ['signal-exit'] })
 })
 
@@ -85,6 +99,8 @@ const configFor = (secrets: Record<string, string | typeof maybe>) => ({
   secrets,
   cache: false as const,
 })
+/** Without the token, which the environment has. */
+const vaultHere = { vault: { type: 'vault', url: server.url, mount: kv } }
 const lent = (name: string) => ({
   PGUSER: `vault:/${database}/creds/${name}#username`,
   PGPASSWORD: `vault:/${database}/creds/${name}#password`,
@@ -97,7 +113,7 @@ say('user', { user: PGUSER })
 onSecretsChange(() => say('user', { user: PGUSER }))
 const act = {
   stays() { setInterval(() => {}, 1000) },
-  listens() { setInterval(() => {}, 1000); process.on('SIGTERM', () => { say('draining'); setTimeout(() => process.exit(9), 300) }) },
+  listens() { setInterval(() => {}, 1000); process.on('SIGTERM', () => say('draining')); process.on('SIGUSR2', () => process.exit(9)) },
   async library() {
     setInterval(() => {}, 1000)
     const { default: onExit } = await import('signal-exit')
@@ -261,6 +277,7 @@ describe('what was lent', () => {
     child.kill('SIGTERM')
     await lines.until(({ what }) => what === 'draining')
     expect(isThere(user)).toBe(true)
+    child.kill('SIGUSR2')
     expect(await ended).toBe(9)
     expect(isThere(user)).toBe(false)
   })
@@ -273,6 +290,22 @@ describe('what was lent', () => {
     const { user, ended } = await lives(act)
     expect(await ended).toBe(code)
     expect(isThere(user)).toBe(false)
+  })
+
+  it('reaches a program of secrets run, another one when it cannot be renewed, and goes back at the end', async () => {
+    const child = place.start(['run', '--watch', '--no-export', '--no-mask', '--', 'node', 'handed.mjs'], {
+      env: { VAULT_TOKEN: token, ACT: 'stays' },
+    })
+    children.add(child)
+    const lines = new Lines(child)
+    const ended = new Promise((resolve) => child.once('close', resolve))
+    const users = () => lines.all.flatMap((line) => ('user' in line ? [String(line.user)] : []))
+    await until(() => new Set(users()).size > 1)
+    expect(isThere(users().at(-1)!)).toBe(true)
+    child.kill('SIGTERM')
+    expect(await ended).toBe(143)
+    expect(isThere(users().at(-1)!)).toBe(false)
+    printed.push(lines.everything)
   })
 
   it('is renewed, and another one when it cannot be', async () => {

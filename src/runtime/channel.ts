@@ -1,6 +1,6 @@
 import { CHANNEL, DESCRIPTOR, encodeFrame, FrameReader, type Handed } from './frames.ts'
 import { changedValues } from './read.ts'
-import { provide, store } from './store.ts'
+import { change, store } from './store.ts'
 import { variable, warnLine } from './value.ts'
 
 /**
@@ -113,6 +113,6 @@ function deliver(texts: Texts): void {
     const before = shared.values.get(scope)
     // What the worker keeps is the worker's.
     const names = worker ? given : [...given, ...missing]
-    if (before) provide(scope, changedValues(manifest, names, texts, before, warn))
+    if (before) change(scope, changedValues(manifest, names, texts, before, warn))
   }
 }

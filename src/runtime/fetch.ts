@@ -1,7 +1,7 @@
 import type { Manifest } from '../core/expose/manifest.ts'
 import { beforeEnd } from './end.ts'
 import { changedValues } from './read.ts'
-import { type Interval, type Keeper, provide, type Source, store } from './store.ts'
+import { change, type Interval, type Keeper, type Source, store } from './store.ts'
 import { startError, warnLine } from './value.ts'
 
 /**
@@ -122,7 +122,7 @@ function keep(source: Source, { port, signal, worker }: Started): Keeper {
     const { values, watching } = store()
     const before = values.get(manifest.scope)
     const fail = watching?.onError ?? ((failure: Error) => warnLine(failure.message))
-    if (texts && before) provide(manifest.scope, changedValues(manifest, missing, texts, before, fail))
+    if (texts && before) change(manifest.scope, changedValues(manifest, missing, texts, before, fail))
     if (error !== undefined) fail(startError(`[secrets] ${error}`))
     if (recovered) watching?.onRecover()
   })

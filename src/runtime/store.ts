@@ -81,10 +81,15 @@ export function inherited(scope: string): Values | undefined {
  * that this one starts from now on have them too.
  */
 export function provide(scope: string, values: Values): void {
+  threads()?.setEnvironmentData(INHERITED + scope, values as never)
+  change(scope, values)
+}
+
+/** The same for this thread alone: where values can be asked for, each thread asks, and goes on hearing of changes. */
+export function change(scope: string, values: Values): void {
   const { values: all, listeners, observers } = store()
   const before = all.get(scope)
   all.set(scope, values)
-  threads()?.setEnvironmentData(INHERITED + scope, values as never)
   for (const listener of listeners.get(scope) ?? []) listener(values)
   if (!before || !observers?.size) return
   const names = Object.keys({ ...before, ...values }).filter((name) => !isSame(before[name], values[name]))

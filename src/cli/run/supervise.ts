@@ -21,7 +21,7 @@ export interface Supervised {
   listeners(): number
 }
 
-/** A program that has just been started may be about to listen: it has so long, in ms, before it is started again. */
+/** Somebody may be about to listen, behind a launcher that takes its time: so long, in ms, nobody is started again. */
 const SETTLED = 1000
 /** A program that lives so long, in ms, is no longer one that has just been started. */
 const STABLE = 10_000
@@ -74,10 +74,9 @@ export class Supervisor {
   /** Values have changed, and whoever listens has them: says so in one line, and starts again who does not. */
   changed(names: readonly string[]): void {
     for (const name of names) this.#owed.add(name)
-    const age = Date.now() - this.#startedAt
     const { restart, listeners } = this.#how
-    if (restart !== 'auto' || listeners() > 0 || age >= SETTLED) this.#settle()
-    else this.#settling ??= setTimeout(() => this.#settle(), SETTLED - age)
+    if (restart !== 'auto' || listeners() > 0 || this.#again) this.#settle()
+    else this.#settling ??= setTimeout(() => this.#settle(), SETTLED)
   }
 
   #settle(): void {
@@ -86,7 +85,7 @@ export class Supervisor {
     const { restart, grace, name, listeners } = this.#how
     const program = basename(name)
     const told = listeners()
-    const again = restart === 'always' || (restart === 'auto' && told === 0)
+    const again = !this.#isEnding && (restart === 'always' || (restart === 'auto' && told === 0))
     const follows = [
       ...(told > 0 ? [`${count(told, 'program')} told`] : []),
       ...(again ? [`${program} is started again`] : []),
@@ -94,7 +93,7 @@ export class Supervisor {
     const what = follows.join(', ') || `${program} keeps what it was started with`
     note(`[secrets] ${[...this.#owed].sort().join(', ')} changed: ${what}.`)
     this.#owed.clear()
-    if (!again || this.#isEnding || this.#again) return
+    if (!again || this.#again) return
     this.#again = true
     this.#stopping = this.#program.stop(grace).finally(() => {
       this.#stopping = undefined
@@ -126,12 +125,11 @@ export class Supervisor {
       note(
         `[secrets] ${basename(this.#how.name)} ended with ${code} after a change: once more in ${pause / 1000} s.`,
       )
-    await this.#wait(pause)
+    this.#again = true
     // What is started has all that has changed so far.
+    if (this.#settling) this.#settle()
+    await this.#wait(pause)
     this.#again = false
-    clearTimeout(this.#settling)
-    this.#settling = undefined
-    this.#owed.clear()
     return !this.#isEnding
   }
 
