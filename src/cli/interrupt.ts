@@ -13,14 +13,7 @@ export function onInterrupt(action: () => void): void {
   whenInterrupted = action
 }
 
-const listen = (): void => whenInterrupted()
-
 /** From the start on: without a listener Node dies without removing what it has half written. */
 export function watchInterrupt(): void {
-  process.on('SIGINT', listen)
-}
-
-/** For what leaves a Ctrl-C to a program that it starts. Before that Node's own answer is right. */
-export function leaveInterrupt(): void {
-  process.off('SIGINT', listen)
+  process.on('SIGINT', () => whenInterrupted())
 }

@@ -3,7 +3,7 @@ import { didYouMean } from '../core/nearest.ts'
 import { VERSION } from '../core/user-agent.ts'
 import { type CommandTable, PROGRAM, tidy, tokensOf } from './command.ts'
 import { describeError, exitCodeOf, formatError, usageError } from './errors.ts'
-import { leaveInterrupt, watchInterrupt } from './interrupt.ts'
+import { watchInterrupt } from './interrupt.ts'
 import { note, noteColors, print, result, watchOutput } from './output.ts'
 import { withoutProgress } from './progress.ts'
 
@@ -59,7 +59,6 @@ async function dispatch(program: Program, argv: readonly string[], own: readonly
   }
   const mine = (args: readonly string[]) => args.filter((_, index) => index !== first.index)
   command.check(mine(command.wrapsCommand ? own : argv))
-  if (command.wrapsCommand) leaveInterrupt()
   await runCommand(command.definition, { rawArgs: mine(argv) })
 }
 

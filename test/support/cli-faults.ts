@@ -251,9 +251,7 @@ interface ErrorShape {
 
 /** What is wrong with what a process printed; nothing for most. */
 export function complaints({ line, run, project }: Tried, expected: number): string[] {
-  const { stdout, stderr } = run
-  // What every shell makes of it.
-  const code = run.signal === 'SIGINT' ? 130 : run.code
+  const { code, stdout, stderr } = run
   const found: string[] = []
   const all = `${stdout}\n${stderr}`
   if (code !== expected) found.push(`exit ${code} instead of ${expected}`)

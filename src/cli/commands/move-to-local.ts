@@ -29,7 +29,9 @@ export default command({
         })
       const to = `${key}:${name}`
       if (secret.reference?.provider === key)
-        throw new SecretsError('UNSUPPORTED', `${name} is in ${key} already.`)
+        throw new SecretsError('UNSUPPORTED', `${name} is in ${key} already.`, {
+          hint: `Change it with: secrets set ${name}`,
+        })
       // The last value known, from the cache too: the place it comes from may be gone.
       const value = textsOf(await loadSome(config, [name]), [name]).get(name)!
       const [there] = await local.read([{ path: name, options: {} }], contextFor(key))

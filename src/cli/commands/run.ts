@@ -8,6 +8,7 @@ import type { Snapshot } from '../../core/snapshot.ts'
 import type { Json } from '../../core/types.ts'
 import { command } from '../command.ts'
 import { CliError, EXIT, usageError } from '../errors.ts'
+import { onInterrupt } from '../interrupt.ts'
 import { onClosedOutput } from '../output.ts'
 
 export default command({
@@ -28,8 +29,8 @@ export default command({
     only: { type: 'string', description: 'These names and no others', valueHint: 'A,B' },
   },
   exits: [
-    [126, 'the program cannot be started'],
-    [127, 'there is no such program'],
+    [EXIT.notExecutable, 'the program cannot be started'],
+    [EXIT.commandNotFound, 'there is no such program'],
   ],
   wrapsCommand: true,
   async run({ flags, list, rest }) {
@@ -103,6 +104,8 @@ async function start(
     env: { ...process.env, ...(mask ? colorHint() : {}), ...environment },
   })
   const stopForwarding = forwardSignals((signal) => child.kill(signal))
+  // A Ctrl-C is the program's from here on.
+  onInterrupt(() => {})
   const masked = mask
     ? Promise.all([
         passThrough(child.stdout!, mask(), process.stdout),
