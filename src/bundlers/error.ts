@@ -2,7 +2,8 @@ import { SecretsError } from '../core/errors.ts'
 
 /**
  * A mistake of the user as bundlers and overlays show it: the whole text, the module, and no stack, which
- * would be all ours. Other errors stay as they are.
+ * would be all ours. Other errors stay as they are. Rolldown puts it into an error of its own with a stack of its own,
+ * which Vite 8 prints below the text; that is made after every hook, and out of reach.
  */
 export function toBundlerError(error: unknown, id?: string): unknown {
   if (!(error instanceof SecretsError)) return error

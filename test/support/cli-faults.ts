@@ -250,8 +250,10 @@ interface ErrorShape {
 }
 
 /** What is wrong with what a process printed; nothing for most. */
-export function complaints({ line, run, project }: Tried, expected: number): string[] {
-  const { code, stdout, stderr } = run
+export function complaints({ line, run, row, project }: Tried, expected: number): string[] {
+  const { stdout, stderr } = run
+  // It was told to stop as soon as it had said that it was there.
+  const code = row.stays && run.signal === 'SIGTERM' ? 0 : run.code
   const found: string[] = []
   const all = `${stdout}\n${stderr}`
   if (code !== expected) found.push(`exit ${code} instead of ${expected}`)

@@ -68,6 +68,9 @@ export class FaultWorld {
 
   static async start(name: string, servers: Servers): Promise<FaultWorld> {
     const built = await buildPackage(`${name}-package`)
+    // The page that the package's build makes; what is in it is no matter here.
+    const page = ['index.html', 'app.js', 'app.css'].map((file) => [`dist/dashboard/${file}`, ''])
+    writeFiles(built, Object.fromEntries(page))
     const vaultEnv = await serve({ port: 0, rateLimit: 0, databaseUrl: 'file::memory:' })
     return new FaultWorld(name, built, servers, vaultEnv)
   }
