@@ -9,6 +9,7 @@ import { type RunningVaultServer, serve } from '../src/server/index.ts'
 import { canariesIn, canary, canaryFiles } from './support/canary.ts'
 import { startPostgres } from './support/postgres.ts'
 import { WireClient } from './support/vault-env.ts'
+import { startWorker } from './support/vault-env-worker.ts'
 
 // The pages on moving and on backups, followed to the letter. `npm test` has built what is run here.
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -140,6 +141,21 @@ test('from Vite’s .env', async () => {
   expect(readFileSync(join(folder, '.env.local'), 'utf8')).toBe('OTHER=1\n')
   expect(canariesIn(output, [token])).toEqual([])
   expect(canaryFiles(place, [token])).toEqual([])
+})
+
+test('a Worker of one line, with the package as it is published', async () => {
+  const page = readFileSync(join(root, 'docs/vault-env-server.md'), 'utf8')
+  const folder = project('worker', follow('vault-env-server.md').files)
+  const worker = await startWorker({ folder: join(place, 'd1'), input: join(folder, 'src/index.ts') })
+  try {
+    const client = await new WireClient(worker.url).start()
+    await pushed(client, 'from afar')
+    expect(await pull(client)).toEqual({ secrets: 'from afar', version: 1 })
+  } finally {
+    await worker.close()
+  }
+  // What the page says is what this runtime was given.
+  expect(page).toContain('compatibility_date = "2025-09-01"\ncompatibility_flags = ["nodejs_compat"]')
 })
 
 /** Two versions, of which a backup has one. */
