@@ -24,7 +24,6 @@ const entries = {
   'runtime/index': 'src/runtime/index.ts',
   'runtime/load': 'src/runtime/load.ts',
   'server/index': 'src/server/index.ts',
-  'server/worker': 'src/server/worker.ts',
   'runtime/sealed-edge': 'src/runtime/sealed-edge.ts',
   'runtime/sealed-node': 'src/runtime/sealed-node.ts',
   'testing/index': 'src/testing/index.ts',
@@ -104,7 +103,14 @@ await bundle.write({
 })
 await bundle.close()
 
-const dropIn = await rolldown({ cwd: root, input: dotenv, platform: 'node', external: isPackage })
+const dropIn = await rolldown({
+  cwd: root,
+  input: dotenv,
+  platform: 'node',
+  external: isPackage,
+  // The provider loads late what this entry has anyway.
+  checks: { ineffectiveDynamicImport: false },
+})
 await dropIn.write({
   dir: 'dist/dotenv',
   format: 'esm',
@@ -118,6 +124,16 @@ await dropIn.write({
   },
 })
 await dropIn.close()
+
+// Bundled once more by whoever deploys it: what a Worker has no use for must not be in it.
+const worker = await rolldown({
+  cwd: root,
+  input: 'src/server/worker.ts',
+  platform: 'node',
+  external: isPackage,
+})
+await worker.write({ file: 'dist/server/worker.js', format: 'esm' })
+await worker.close()
 
 for (const name of carried) {
   const runtime = await rolldown({ cwd: root, input: entries[name], platform: 'node' })

@@ -4,7 +4,8 @@ import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { sql } from 'drizzle-orm'
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, inject, it, vi } from 'vitest'
+import { vaultEnv } from '../src/providers/vault-env/index.ts'
 import { openPostgres } from '../src/server/postgres.ts'
 import { openSqlite } from '../src/server/sqlite.ts'
 import { canariesIn, canary } from './support/canary.ts'
@@ -12,6 +13,7 @@ import { buildPackage, CliPlace } from './support/cli.ts'
 import { type Postgres, startPostgres } from './support/postgres.ts'
 import { freePort } from './support/servers.ts'
 import { WireClient } from './support/vault-env.ts'
+import { contextFor } from './support/workspace.ts'
 
 const place = new CliPlace('cli-serve', await buildPackage('cli-serve-package'))
 const KILLS = 20
@@ -45,6 +47,20 @@ describe('secrets serve', () => {
     expect(url).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/)
     expect((await fetch(`${url}/health`)).status).toBe(200)
     expect(statSync(join(place.root, 'vault-env.db')).isFile()).toBe(true)
+    // Its clock is another process's, so ours can be off.
+    const client = await new WireClient(url).start()
+    const read = () =>
+      vaultEnv({ url, key: client.key }).read([{ path: 'A', options: {} }], contextFor(place.root))
+    expect(await read()).toEqual([undefined])
+    for (const [skew, hint] of [
+      [400_000, /clock is \d{3} s ahead/],
+      [-400_000, /clock is \d{3} s behind/],
+    ] as const) {
+      vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + skew })
+      const refused = await read().catch((error) => error)
+      vi.useRealTimers()
+      expect(refused).toMatchObject({ code: 'LOGIN_REFUSED', hint: expect.stringMatching(hint) })
+    }
     const ended = once(child, 'exit')
     child.kill('SIGTERM')
     expect(await ended).toEqual([0, null])

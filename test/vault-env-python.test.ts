@@ -20,7 +20,11 @@ const values = {
   EMPTY: '',
   LONG: canary('x'.repeat(1_000_000)),
 }
-const secrets = Object.values(values).filter((value) => value !== '')
+const many = Object.fromEntries(Array.from({ length: 2000 }, (_, index) => [`MANY_${index}`, canary()]))
+const secrets = [
+  ...Object.values(values).filter((value) => value !== ''),
+  ...Object.values(many).slice(0, 20),
+]
 
 let server: RunningVaultServer
 beforeAll(async () => {
@@ -82,14 +86,14 @@ import json, os
 from vaultdotenv.client import push_secrets
 push_secrets(os.environ['KEY'], json.load(open('values.json')), 'development', '${server.url}')
 `
-    writeFileSync(join(first.cwd, 'values.json'), JSON.stringify(values))
+    writeFileSync(join(first.cwd, 'values.json'), JSON.stringify({ ...values, ...many }))
     const pushed = await first.code(push, { KEY: first.key() })
     expect(pushed).not.toContain('Traceback')
     const [everything] = await read()
-    expect(everything).toMatchObject({ value: values, version: '2' })
+    expect(everything).toEqual({ value: { ...values, ...many }, version: '2' })
 
     // What we wrote, in ours.
-    const changed = { ...values, ADDED: canary() }
+    const changed = { ...values, ...many, ADDED: canary() }
     secrets.push(changed.ADDED)
     await first.ours((provider) => provider.write!({ path: 'ADDED', value: changed.ADDED }, context))
     const pull = `
@@ -132,6 +136,31 @@ print('EQUAL' if got == json.load(open('values.json')) else 'DIFFERENT')
     await expect(read()).rejects.toMatchObject({ code: 'SEAL_BROKEN' })
     expect(await bare.vde('revoke-device', '--id', id!)).toMatch(/revoked/i)
     await expect(read()).rejects.toMatchObject({ code: 'DEVICE_REVOKED' })
+  })
+
+  test('a wrong key, a clock that is off and an unknown project are refused, in words that each client tells', async () => {
+    const first = machine('first')
+    const [start, project, secret] = first.key().split('_')
+    const asking = (key: string, skew = 0) =>
+      first.code(
+        `
+import os, time
+real = time.time
+time.time = lambda: real() + ${skew}
+from vaultdotenv.client import current_version, pull_secrets
+try:
+    print(pull_secrets(os.environ['KEY'], 'development', '${server.url}')['version'])
+except Exception as error:
+    print('REFUSED', getattr(getattr(error, 'response', None), 'status_code', ''), error)
+`.replace('current_version, ', ''),
+        { KEY: key },
+      )
+    // Within the window, and one second outside of it on either side.
+    for (const skew of [-290, 0, 50]) expect(await asking(first.key(), skew)).toMatch(/^\d+\n$/)
+    for (const skew of [-310, 70])
+      expect(await asking(first.key(), skew)).toMatch(/REFUSED.*(401|Unauthorized)/)
+    expect(await asking(`${start}_${project}_wrong`)).toMatch(/REFUSED.*(401|Unauthorized)/)
+    expect(await asking(`${start}_nowhere_${secret}`)).toMatch(/REFUSED.*(404|not found)/i)
   })
 
   test('our client tells a wrong key and an unknown project apart', async () => {

@@ -47,3 +47,17 @@ test('a database address that cannot be is told without what stands in it', asyn
       message: expect.not.stringContaining('geheim'),
     })
 })
+
+test('says when to come back', async () => {
+  const server = await serve({ port: 0, databaseUrl: 'file::memory:', rateLimit: 1 })
+  try {
+    const ask = () => fetch(`${server.url}/api/v1/project/create`, { method: 'POST', body: '{}' })
+    expect((await ask()).status).toBe(400)
+    const slower = await ask()
+    expect(slower.status).toBe(429)
+    expect(Number(slower.headers.get('retry-after'))).toBeGreaterThan(0)
+    expect(Number(slower.headers.get('retry-after'))).toBeLessThanOrEqual(60)
+  } finally {
+    await server.close()
+  }
+})

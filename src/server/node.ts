@@ -112,6 +112,10 @@ async function openDatabase(url: string, authToken: string | undefined): Promise
     await database?.close().catch(() => undefined)
     // An address may hold a password, and a driver's message the address.
     const { code } = error as { code?: string }
+    if (code === 'ERR_MODULE_NOT_FOUND')
+      throw new SecretsError('UNSUPPORTED', 'This kind of database needs a package that is not installed.', {
+        hint: 'npm install libsql for a file, postgres for Postgres, @libsql/client for a libSQL server.',
+      })
     throw new SecretsError('UNREACHABLE', `The database does not open: ${code ?? 'no reason given'}.`, {
       hint: 'Check the address, the name and password in it, and that the server runs.',
     })

@@ -1,12 +1,14 @@
 import { Miniflare } from 'miniflare'
 import { build } from 'rolldown'
 
-let bundled: Promise<string> | undefined
+const bundled = new Map<string, Promise<string>>()
 
 /** The Worker as a deployment would bundle it: one module, Node's own left outside. */
-function bundle(): Promise<string> {
-  bundled ??= build({
-    input: 'src/server/worker.ts',
+function bundle(input: string): Promise<string> {
+  const known = bundled.get(input)
+  if (known) return known
+  const made = build({
+    input,
     platform: 'neutral',
     external: /^node:/,
     resolve: { mainFields: ['module', 'main'], conditionNames: ['workerd', 'worker', 'import'] },
@@ -17,7 +19,8 @@ function bundle(): Promise<string> {
     if (output.length !== 1) throw new Error('the Worker is not one module')
     return output[0].code
   })
-  return bundled
+  bundled.set(input, made)
+  return made
 }
 
 /** The vault-env Worker in a real workerd, on a D1 database in a folder. */
@@ -25,11 +28,13 @@ export async function startWorker(options: {
   folder: string
   strict?: boolean | undefined
   rateLimit?: number | undefined
+  /** The Worker's own module; the entry of the sources unless told. */
+  input?: string
 }): Promise<{ url: string; close(): Promise<void> }> {
-  const { folder, strict = false, rateLimit } = options
+  const { folder, strict = false, rateLimit, input = 'src/server/worker.ts' } = options
   const worker = new Miniflare({
     modules: true,
-    script: await bundle(),
+    script: await bundle(input),
     compatibilityDate: '2025-09-01',
     compatibilityFlags: ['nodejs_compat'],
     d1Databases: { DB: 'vault-env' },
