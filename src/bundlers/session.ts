@@ -165,7 +165,6 @@ export class Session {
     else watch.stop()
   }
 
-  /** One quiet line: names, a few of them. */
   tellChanged(names: readonly string[]): void {
     this.#logger?.info(changeLine(names))
   }
