@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import type { Plugin } from 'vite'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { canariesIn, canary, canaryFiles } from './support/canary.ts'
 import { buildApp, buildClient, fromLocal, makeProject, type Project } from './support/project.ts'
@@ -190,5 +191,34 @@ describe('client and server builds', () => {
     await buildClient(project, config(), { mode: 'staging' })
     expect(emitted()).toContain('From process')
     expect(project.output.join('\n')).toContain('(from process.env: TITLE)')
+  })
+
+  it('has one value throughout, though it changes while the build runs', async () => {
+    const later = canary('maps')
+    await app({
+      'index.html': PAGE,
+      'src/main.ts': `import { MAPS_KEY } from 'virtual:secrets/client'
+        console.log('one', MAPS_KEY)
+        import('./lazy.ts')`,
+      'src/lazy.ts': `console.log('two', import.meta.env.MAPS_KEY)`,
+    })
+    const { local } = await import('../src/providers/index.ts')
+    const { contextFor } = await import('./support/workspace.ts')
+    let changes = 0
+    const rotating: Plugin = {
+      name: 'rotating',
+      async transform(_, id) {
+        if (!/(?:main|lazy)\.ts$/.test(id)) return
+        changes++
+        await local().write!({ path: 'MAPS_KEY', value: later }, contextFor(project.root))
+      },
+    }
+    await buildClient(project, config(), { plugins: [rotating] })
+    expect(changes).toBe(2)
+    expect(emitted()).toContain(MAPS_KEY)
+    expect(emitted()).not.toContain(later)
+    await buildClient(project, config())
+    expect(emitted()).toContain(later)
+    expect(emitted()).not.toContain(MAPS_KEY)
   })
 })

@@ -141,13 +141,14 @@ describe('servers', () => {
     dev.page = await dev.newPage()
     await visit()
     await shows(`${first}1`)
-    // That it does, and that it has.
-    dev.mayRestart = 2
+    // Once for each edit, of which a slow machine may need more than one.
+    dev.mayRestart = undefined
     await editsTo({ 'vite.config.mjs': settings(2) }, `${first}2`)
     await set('A', second)
     await shows(`${second}2`)
     expect(dev.project.output.filter((line) => line.includes('A changed'))).toHaveLength(1)
-    expect(await loads()).toBe(2)
+    // Vite says that it does, and that it has.
+    expect(await loads()).toBeLessThanOrEqual(1 + dev.restarts().length / 2)
   })
 })
 

@@ -113,7 +113,9 @@ describe('a check of 200 secrets in 10 paths', () => {
   it('is one request where the folder’s versions may be listed', async () => {
     const pathOf = (index: number): string => `app/doc${index}`
     await fill(pathOf)
-    await follow(names(pathOf), asRoot)
+    const list = may(`${mount}/detailed-metadata/app/`, 'list')
+    const token = await lowToken(`${mount}-list`, may(`${mount}/data/app/*`), list)
+    await follow(names(pathOf), { method: 'token', token })
     expect(await asked()).toEqual(['GET detailed-metadata/app/'])
     await write('app/doc3', {
       ...Object.fromEntries(Array.from({ length: 20 }, (_, key) => [`k${key}`, fresh()])),

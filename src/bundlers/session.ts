@@ -188,7 +188,6 @@ export class Session {
     return this.#watch ? this.#watch.reload(names ?? true) : this.#secrets!.load({ refresh: names ?? true })
   }
 
-  /** One quiet line: names, a few of them. */
   tellChanged(names: readonly string[]): void {
     this.#logger?.info(changeLine(names))
   }
