@@ -291,7 +291,7 @@ describe('completion', () => {
     expect(await complete('secrets', '')).toEqual(Object.keys(commands))
     expect(await complete('secrets', 'mi')).toEqual(['migrate'])
     expect(await complete('secrets', 'push', '--d')).toEqual(['--dry-run'])
-    expect(await complete('secrets', 'run', '--no')).toEqual(['--no-mask'])
+    expect(await complete('secrets', 'run', '--no')).toEqual(['--no-mask', '--no-export'])
     expect(await complete('secrets', 'run', '--', 'x')).toEqual([])
   })
 
