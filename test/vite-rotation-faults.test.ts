@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { createServer } from 'vite'
-import { describe, expect, inject, it } from 'vitest'
+import { describe, expect, inject, it, vi } from 'vitest'
 import { SecretsError } from '../src/core/errors.ts'
 import type { Json, Provider, SecretsConfig } from '../src/core/types.ts'
 import { vault } from '../src/providers/index.ts'
@@ -143,7 +143,10 @@ describe('servers', () => {
     await shows(`${first}1`)
     // Once for each edit, of which a slow machine may need more than one.
     dev.mayRestart = undefined
-    await editsTo({ 'vite.config.mjs': settings(2) }, `${first}2`)
+    await edits({ 'vite.config.mjs': settings(2) }, (timeout) =>
+      vi.waitFor(() => expect(dev.restarts()).not.toEqual([]), { timeout }),
+    )
+    await shows(`${first}2`)
     await set('A', second)
     await shows(`${second}2`)
     expect(dev.project.output.filter((line) => line.includes('A changed'))).toHaveLength(1)
