@@ -16,7 +16,7 @@ import { changesFileOf } from './rotation-stamp.ts'
 import type { Session, SessionPlace } from './session.ts'
 import { recordUsage } from './usage.ts'
 import { pagesPlugin } from './vite-pages.ts'
-import { followChanges } from './vite-rotation.ts'
+import { followChanges, type Rotation } from './vite-rotation.ts'
 
 /** What Vite denies by itself; a plugin's list would replace it (and serve `.env.local`). */
 const VITE_DENY = ['.env', '.env.*', '*.{crt,pem,key,p12,pfx,cer,der}', '.npmrc', '.yarnrc.yml', '**/.git/**']
@@ -67,6 +67,7 @@ export function viteHooks(session: Session): Plugin {
 
   const graph = graphHooks(session, { root, map, consumerOf, edge })
   let isFirst = true
+  let rotation: Rotation | undefined
 
   return {
     name: 'unplugin-secrets',
@@ -118,7 +119,16 @@ export function viteHooks(session: Session): Plugin {
     configureServer(server) {
       guardDevServer(server, session)
       const shownIn = () => [...beside.values()].flat().map(({ names = [] }) => names)
-      followChanges({ server, session, place: place!, shownIn })
+      rotation = followChanges({ server, session, place: place!, shownIn })
+    },
+
+    load: {
+      ...graph.load,
+      handler(this: HookContext, id: string) {
+        const text = graph.load.handler.call(this, id)
+        const isClient = id === `\0${CLIENT_ID}` && consumerOf(this) === 'client'
+        return text !== undefined && isClient && rotation ? text + rotation.mark : text
+      },
     },
 
     async buildStart(this: HookContext & Rollup.PluginContext) {

@@ -28,10 +28,10 @@ export interface RotationOptions {
  * Brings changes of values and of the configuration into a running dev server, which is never restarted for
  * them. What crosses to browsers are the new module, asked for as any other, and names of the client list.
  */
-export function followChanges(options: RotationOptions): void {
+export function followChanges(options: RotationOptions): Rotation | undefined {
   const { server, session } = options
   // Tools that only load modules, such as a test run, do not watch.
-  if (server.config.server.watch === null) return
+  if (server.config.server.watch === null) return undefined
   if (session.config.watch.enabled) keepRunning(server, session)
   const rotation = new Rotation(options)
   const start = (): void => {
@@ -53,9 +53,11 @@ export function followChanges(options: RotationOptions): void {
       timer = setTimeout(() => rotation.reconfigure(), 50).unref()
     })
   }
+  return rotation
 }
 
-class Rotation {
+/** Follows one server from its start to its end. */
+export class Rotation {
   readonly #server: ViteDevServer
   readonly #session: Session
   readonly #place: SessionPlace
@@ -64,6 +66,8 @@ class Rotation {
   #turn: Promise<void> = Promise.resolve()
   /** What the overlay shows. */
   #shown: ErrorPayload | undefined
+  /** How often values of clients have changed. */
+  #round = 0
 
   constructor({ server, session, place, shownIn }: RotationOptions) {
     this.#server = server
@@ -82,6 +86,10 @@ class Rotation {
     this.#client.hot.on('vite:client:connect', (_data, client) => {
       if (this.#shown) client.send(this.#shown)
     })
+    // What was sent while a page did not listen yet is lost; so each says what it has when it does.
+    this.#client.hot.on('secrets:served', ({ round }: { round: number }) => {
+      if (round !== this.#round) void updateClient(this.#client, [...session.names], false)
+    })
     void session
       .watch({
         onChange: (names, snapshot) => this.#inTurn(() => this.#rotate(names, snapshot)),
@@ -95,6 +103,11 @@ class Rotation {
         },
       })
       .catch((error: unknown) => this.#report(error))
+  }
+
+  /** What the client module says of itself, to be told when it changed while its page was loading. */
+  get mark(): string {
+    return `import.meta.hot?.send('secrets:served', { round: ${this.#round} })\n`
   }
 
   /** The configuration was edited. */
@@ -132,12 +145,14 @@ class Rotation {
   /** Brings what differs to where it is used. */
   async #bring(before: Picture): Promise<void> {
     const after = pictureOf(this.#session)
-    if (before.failed || before.shape !== after.shape) {
+    const names = [...after.client].flatMap(([name, text]) => (before.client.get(name) === text ? [] : name))
+    const isOther = before.failed || before.shape !== after.shape
+    if (isOther || names.length > 0) this.#round++
+    if (isOther) {
       for (const { moduleGraph } of Object.values(this.#server.environments)) moduleGraph.invalidateAll()
       this.#client.hot.send({ type: 'full-reload', path: '*' })
       return
     }
-    const names = [...after.client].flatMap(([name, text]) => (before.client.get(name) === text ? [] : name))
     const isInPage = [...this.#shownIn()].some((shown) => shown.some((name) => names.includes(name)))
     const updates: (Promise<void> | undefined)[] = []
     for (const environment of Object.values(this.#server.environments)) {
