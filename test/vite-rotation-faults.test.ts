@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { createServer } from 'vite'
-import { describe, expect, inject, it } from 'vitest'
+import { describe, expect, inject, it, vi } from 'vitest'
 import { SecretsError } from '../src/core/errors.ts'
 import type { Json, Provider, SecretsConfig } from '../src/core/types.ts'
 import { vault } from '../src/providers/index.ts'
@@ -94,6 +94,32 @@ export const pay = () => TOKEN
   })
 })
 
+it('a change that comes before the page listens is not lost', async () => {
+  const [first, second] = [open(), open()]
+  await start({ 'src/main.ts': ACCEPTING }, { A: first }, fromLocal(['A'], { client: ['A'] }))
+  let listen = (): void => {}
+  const held = new Promise<void>((resolve) => {
+    listen = resolve
+  })
+  await dev.page.routeWebSocket(/.*/, (socket) => {
+    // Until then the page talks to nobody, and nobody to it.
+    const early: (string | Buffer)[] = []
+    socket.onMessage((message) => void early.push(message))
+    void held.then(() => {
+      const server = socket.connectToServer()
+      socket.onMessage((message) => server.send(message))
+      for (const message of early) server.send(message)
+    })
+  })
+  await visit()
+  await shows(first)
+  await set('A', second)
+  await until(() => expect(dev.project.output.join()).toContain('A changed'))
+  listen()
+  await shows(second)
+  expect(await loads()).toBe(1)
+})
+
 describe('servers', () => {
   it('several on one project: each page has the new value, and one that ends takes nothing away', async () => {
     const [first, second, third] = [open(), open(), open()]
@@ -143,7 +169,10 @@ describe('servers', () => {
     await shows(`${first}1`)
     // Once for each edit, of which a slow machine may need more than one.
     dev.mayRestart = undefined
-    await editsTo({ 'vite.config.mjs': settings(2) }, `${first}2`)
+    await edits({ 'vite.config.mjs': settings(2) }, (timeout) =>
+      vi.waitFor(() => expect(dev.restarts()).not.toEqual([]), { timeout }),
+    )
+    await shows(`${first}2`)
     await set('A', second)
     await shows(`${second}2`)
     expect(dev.project.output.filter((line) => line.includes('A changed'))).toHaveLength(1)

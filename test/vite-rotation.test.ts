@@ -230,6 +230,7 @@ describe('a server secret', () => {
 
   it('that an import brings is there, and gone, as it is at its place', async () => {
     const value = secret()
+    const before = dev.frames.length
     await start(
       {
         'tsconfig.json': '{}',
@@ -241,17 +242,25 @@ describe('a server secret', () => {
     )
     await visit()
     await shows('here')
+    // What is sent before the page listens again is not heard.
+    const isLoaded = (times: number): Promise<void> =>
+      until(async () => {
+        expect(await loads()).toBe(times)
+        expect(dev.frames.slice(before).filter((frame) => frame.includes('connected'))).toHaveLength(times)
+      })
+    await isLoaded(1)
     const read = async (): Promise<unknown> => (await dev.server.ssrLoadModule('/src/server.ts')).read()
     expect(await read()).toBeUndefined()
     await set('LATE', value)
     await until(async () => expect(await read()).toBe(value))
+    await isLoaded(2)
     await until(() =>
       expect(readFileSync(join(dev.project.root, 'src/secrets-env.d.ts'), 'utf8')).toContain('LATE'),
     )
     await local().remove!({ path: 'LATE' }, contextFor(dev.project.root))
     await until(async () => expect(await read()).toBeUndefined())
     // Both times names were other ones: a server that is closed under a page that loads may wait for it for ever.
-    await until(async () => expect(await loads()).toBe(3))
+    await isLoaded(3)
     await shows('here')
   })
 })

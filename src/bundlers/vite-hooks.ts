@@ -18,7 +18,7 @@ import { recordUsage } from './usage.ts'
 import { addDashboard } from './vite-dashboard.ts'
 import { devtoolsDock } from './vite-devtools.ts'
 import { pagesPlugin } from './vite-pages.ts'
-import { followChanges } from './vite-rotation.ts'
+import { followChanges, type Rotation } from './vite-rotation.ts'
 
 /** What Vite denies by itself; a plugin's list would replace it (and serve `.env.local`). */
 const VITE_DENY = ['.env', '.env.*', '*.{crt,pem,key,p12,pfx,cer,der}', '.npmrc', '.yarnrc.yml', '**/.git/**']
@@ -77,6 +77,7 @@ export function viteHooks(session: Session): Plugin {
   const graph = graphHooks(session, { root, map, consumerOf, edge })
   let isDocked = false
   let isFirst = true
+  let rotation: Rotation | undefined
 
   return {
     name: 'unplugin-secrets',
@@ -131,9 +132,18 @@ export function viteHooks(session: Session): Plugin {
     configureServer(server) {
       const guard = guardDevServer(server, session)
       const shownIn = () => [...beside.values()].flat().map(({ names = [] }) => names)
-      const rotation = followChanges({ server, session, place: place!, shownIn })
+      rotation = followChanges({ server, session, place: place!, shownIn })
       if (rotation)
         addDashboard({ server, session, place: place!, rotation, beside, guard, isDocked: () => isDocked })
+    },
+
+    load: {
+      ...graph.load,
+      handler(this: HookContext, id: string) {
+        const text = graph.load.handler.call(this, id)
+        const isClient = id === `\0${CLIENT_ID}` && consumerOf(this) === 'client'
+        return text !== undefined && isClient && rotation ? text + rotation.mark : text
+      },
     },
 
     async buildStart(this: HookContext & Rollup.PluginContext) {

@@ -73,6 +73,8 @@ export class Rotation {
   /** What the overlay shows. */
   #shown: ErrorPayload | undefined
   readonly #listeners = new Set<HostListener>()
+  /** How often values of clients have changed. */
+  #round = 0
 
   constructor({ server, session, place, shownIn }: RotationOptions) {
     this.#server = server
@@ -91,6 +93,10 @@ export class Rotation {
     this.#client.hot.on('vite:client:connect', (_data, client) => {
       if (this.#shown) client.send(this.#shown)
     })
+    // What was sent while a page did not listen yet is lost; so each says what it has when it does.
+    this.#client.hot.on('secrets:served', ({ round }: { round: number }) => {
+      if (round !== this.#round) void updateClient(this.#client, [...session.names], false)
+    })
     void session
       .watch({
         onChange: (names, snapshot) => this.#inTurn(() => this.#rotate(names, snapshot)),
@@ -107,6 +113,11 @@ export class Rotation {
         onAsked: (provider, error) => this.#tell((listener) => listener.asked(provider, error)),
       })
       .catch((error: unknown) => this.fail(error))
+  }
+
+  /** What the client module says of itself, to be told when it changed while its page was loading. */
+  get mark(): string {
+    return `import.meta.hot?.send('secrets:served', { round: ${this.#round} })\n`
   }
 
   /** @returns how to end that */
@@ -168,12 +179,14 @@ export class Rotation {
   /** Brings what differs to where it is used. */
   async #bring(before: Picture): Promise<void> {
     const after = pictureOf(this.#session)
-    if (before.failed || before.shape !== after.shape) {
+    const names = [...after.client].flatMap(([name, text]) => (before.client.get(name) === text ? [] : name))
+    const isOther = before.failed || before.shape !== after.shape
+    if (isOther || names.length > 0) this.#round++
+    if (isOther) {
       for (const { moduleGraph } of Object.values(this.#server.environments)) moduleGraph.invalidateAll()
       this.#client.hot.send({ type: 'full-reload', path: '*' })
       return
     }
-    const names = [...after.client].flatMap(([name, text]) => (before.client.get(name) === text ? [] : name))
     const isInPage = [...this.#shownIn()].some((shown) => shown.some((name) => names.includes(name)))
     const updates: (Promise<void> | undefined)[] = []
     for (const environment of Object.values(this.#server.environments)) {

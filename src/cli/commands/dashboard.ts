@@ -1,5 +1,6 @@
 import { command } from '../command.ts'
 import { usageError } from '../errors.ts'
+import { onInterrupt } from '../interrupt.ts'
 import { note, print } from '../output.ts'
 
 export default command({
@@ -17,16 +18,18 @@ export default command({
     const { optionsOf } = await import('../context.ts')
     const { serveDashboard } = await import('../../dashboard/server.ts')
     const server = await serveDashboard({ ...optionsOf(flags), dev: true, port })
+    // Before it is told: whoever reads the line may stop it at once.
+    const stopped = new Promise<void>((resolve) => {
+      onInterrupt(resolve)
+      process.once('SIGTERM', () => resolve())
+    })
     if (flags.json === true) print(JSON.stringify({ url: server.url }))
     else {
       print(server.url)
       note('Whoever has this address can change local values. Stop it with Ctrl-C.')
     }
-    // Its end is not enough: what providers were lent is given back.
-    process.removeAllListeners('SIGINT')
-    await new Promise<void>((resolve) => {
-      for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve())
-    })
+    await stopped
+    // What providers were lent is given back.
     await server.close()
     process.exit(0)
   },
