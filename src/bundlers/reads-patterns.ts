@@ -29,10 +29,12 @@ const NOT_PLAIN = [
   String.raw`${META}(?:[ \t\r\n]*\.[ \t\r\n]*(?:\/|env${NO_MEMBER})|${NO_MEMBER})`,
   String.raw`(?:\+\+|--|delete)[ \t\r\n(]*${META}`,
 ].join('|')
-/** Behind a member: what writes to it, also from within a pattern. */
+const ASSIGNS = String.raw`(?:[-+*/%&|^<>?!]{0,3}=[^=>]|\+\+|--)`
+/** Behind a member: what writes to it, also through a cast or from within a pattern. */
 const WRITTEN = [
-  '[-+*/%&|^<>?!]{0,3}=[^=>]',
-  String.raw`\+\+|--|(?:of|in)[^A-Za-z0-9_$]`,
+  ASSIGNS,
+  '(?:of|in)[^A-Za-z0-9_$]',
+  String.raw`(?:as|satisfies)[ \t\r\n][^;=]*\)[ \t\r\n]*${ASSIGNS}`,
   String.raw`(?:[\]},][^;]*)?[\]}][ \t\r\n]*\)?[ \t\r\n]*(?:=[^=>]|of[^A-Za-z0-9_$]|in[^A-Za-z0-9_$])`,
 ].join('|')
 
@@ -47,7 +49,7 @@ export function otherReadsPatterns(names: readonly string[], replaced: ReadonlyS
     ...wordsOf(names.filter((other) => !replaced.has(other))),
     ...COMPUTED,
     new RegExp(String.raw`${name}[\s\S]*(?:${NOT_PLAIN})|(?:${NOT_PLAIN})[\s\S]*${name}`),
-    new RegExp(String.raw`env[ \t\r\n]*\.[ \t\r\n]*${name}[ \t\r\n]*(?:${WRITTEN})`),
+    new RegExp(String.raw`env[ \t\r\n]*\.[ \t\r\n]*${name}[ \t\r\n)!]*(?:${WRITTEN})`),
   ]
 }
 

@@ -52,7 +52,8 @@ describe.each(['rollup', 'rolldown'])('%s', (name) => {
 
   it('asks for nothing of a module that names no secret', async () => {
     await world.app({
-      'src/main.js': `import './plain.js'; import './other.js'; ${print('import.meta.env.MAPS_KEY')}`,
+      // Rolldown replaces a plain member itself.
+      'src/main.js': `import './plain.js'; import './other.js'; ${print('import.meta.env?.MAPS_KEY')}`,
       'src/plain.js': `console.log(import.meta.url, process.env.HOME, 'MAPS', 'XMAPS_KEY')`,
       'src/other.js': 'export const a = 1',
     })

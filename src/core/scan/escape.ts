@@ -25,12 +25,10 @@ for (const starter of '\\%&') STARTER[starter.charCodeAt(0)] = 1
 /** A native search costs more than a look at this many bytes. */
 const NEAR = 12
 
-/**
- * What may begin an escape, and what may become one when another behind it is undone (`&\x61mp;`): not the `&&` of
- * code and the `%` of styles.
- */
-const PLACE =
-  /\\|%(?=[\da-fA-F]|[^\\%&]{0,10}(?:[\\%]|&[#algq]))|&(?=[#algq]|[^\\%&]{0,10}(?:[\\%]|&[#algq]))/g
+/** Another escape, or a seam, so near behind one that is none that it becomes one when that is undone. */
+const NEARBY = /[^\\%&]{0,10}(?:[\\%]|&[#algq]|["'`][ \t\r\n]*[+}]|\$\{|[\w+/-][\r\n][ \t\r\n]*[\w+/-])/
+/** What may begin an escape, or may become one (`&\x61mp;`, `"%4" + "1"`): not the `&&` of code and the `%` of styles. */
+const PLACE = new RegExp(String.raw`\\|%(?=[\da-fA-F]|${NEARBY.source})|&(?=[#algq]|${NEARBY.source})`, 'g')
 
 /** Finds the bytes that may begin an escape, in order, as fast where they are dense as where they are rare. */
 export class Starters {
