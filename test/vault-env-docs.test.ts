@@ -1,6 +1,15 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -143,6 +152,32 @@ test('from Vite’s .env', async () => {
   expect(canaryFiles(place, [token])).toEqual([])
 })
 
+test('the packages that the page names are enough, and a missing one is told', async () => {
+  const folder = join(place, 'parts')
+  const own = join(folder, 'node_modules/unplugin-secrets')
+  cpSync(join(root, 'dist'), join(own, 'dist'), { recursive: true })
+  cpSync(join(root, 'package.json'), join(own, 'package.json'))
+  const { dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+    dependencies: Record<string, string>
+  }
+  const add = (name: string): void => {
+    mkdirSync(dirname(join(folder, 'node_modules', name)), { recursive: true })
+    symlinkSync(join(root, 'node_modules', name), join(folder, 'node_modules', name), 'dir')
+  }
+  for (const name of Object.keys(dependencies)) add(name)
+  const page = readFileSync(join(root, 'docs/vault-env-server.md'), 'utf8')
+  const parts = /SQLite file +\| `([^`]+)`/.exec(page)![1]!.split(' ')
+  const attempt = () =>
+    bash(folder, `exec '${process.execPath}' node_modules/unplugin-secrets/dist/cli/main.js serve --port 0`)
+  await expect(attempt()).rejects.toThrow(/packages that are not installed.*\n.*npm install hono /)
+  for (const name of parts.filter((part) => part !== 'libsql')) add(name)
+  await expect(attempt()).rejects.toThrow(/needs a package that is not installed.*\n.*libsql for a file/)
+  add('libsql')
+  const server = await serving(folder, 'vault-env.db', own)
+  expect((await fetch(`${server.url}/health`)).status).toBe(200)
+  await server.close()
+})
+
 test('a Worker of one line, with the package as it is published', async () => {
   const page = readFileSync(join(root, 'docs/vault-env-server.md'), 'utf8')
   const folder = project('worker', follow('vault-env-server.md').files)
@@ -169,9 +204,9 @@ const at = (server: RunningVaultServer, client: WireClient): WireClient =>
   Object.assign(new WireClient(server.url), { projectId: client.projectId, key: client.key })
 
 /** `secrets serve` in a process of its own: what it has open ends with it. */
-async function serving(folder: string, file: string): Promise<RunningVaultServer> {
+async function serving(folder: string, file: string, from = root): Promise<RunningVaultServer> {
   const args = ['serve', '--json', '--port', '0', '--rate-limit', '0', '--database-url', `file:${file}`]
-  const child = spawn(process.execPath, [join(root, 'dist/cli/main.js'), ...args], { cwd: folder })
+  const child = spawn(process.execPath, [join(from, 'dist/cli/main.js'), ...args], { cwd: folder })
   const [line] = await once(child.stdout.setEncoding('utf8'), 'data')
   const { url } = JSON.parse(line) as { url: string }
   return {

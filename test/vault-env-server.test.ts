@@ -1,4 +1,6 @@
+import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
+import { type IncomingMessage, request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, inject, test } from 'vitest'
@@ -48,7 +50,7 @@ test('a database address that cannot be is told without what stands in it', asyn
     })
 })
 
-test('says when to come back', async () => {
+test('says when to come back, to each address by itself', async () => {
   const server = await serve({ port: 0, databaseUrl: 'file::memory:', rateLimit: 1 })
   try {
     const ask = () => fetch(`${server.url}/api/v1/project/create`, { method: 'POST', body: '{}' })
@@ -57,6 +59,16 @@ test('says when to come back', async () => {
     expect(slower.status).toBe(429)
     expect(Number(slower.headers.get('retry-after'))).toBeGreaterThan(0)
     expect(Number(slower.headers.get('retry-after'))).toBeLessThanOrEqual(60)
+    const from = async (localAddress: string): Promise<number | undefined> => {
+      const asking = request(`${server.url}/api/v1/project/create`, { method: 'POST', localAddress })
+      asking.end('{}')
+      const [answer] = (await once(asking, 'response')) as [IncomingMessage]
+      answer.resume()
+      return answer.statusCode
+    }
+    expect([await from('127.0.0.1'), await from('127.0.0.2'), await from('127.0.0.2')]).toEqual([
+      429, 400, 429,
+    ])
   } finally {
     await server.close()
   }

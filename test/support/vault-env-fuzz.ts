@@ -73,8 +73,7 @@ export class Fuzz {
   readonly statuses = new Map<number, number>()
   readonly #send: Send
   readonly #projects: Project[] = []
-  /** So that no two signed requests are the same one by chance. */
-  #time = Date.now() - 200_000
+  #time = 0
 
   constructor(send: Send) {
     this.#send = send
@@ -116,7 +115,7 @@ export class Fuzz {
   async #ask(route: Route, fields: Record<string, unknown>): Promise<Record<string, unknown>> {
     const body = JSON.stringify(fields)
     const key = this.#projects.find(({ id }) => id === fields.project_id)?.key ?? ''
-    const headers = { 'X-Vault-Signature': signRequest(body, authKey(key), this.#time++) }
+    const headers = { 'X-Vault-Signature': signRequest(body, authKey(key), this.#next()) }
     const request = { method: 'POST', path: `/api/v1/${route}`, headers, body }
     const { status, text } = await this.#send(request)
     const answer = JSON.parse(text) as Record<string, unknown>
@@ -153,7 +152,7 @@ export class Fuzz {
     }
     const raw = text(JSON.stringify(body))
     const headers: Record<string, string> = {}
-    const header = signature(raw, authKey(key), this.#time++)
+    const header = signature(raw, authKey(key), this.#next())
     if (header !== undefined) headers['X-Vault-Signature'] = header
     if (agent !== undefined) headers['User-Agent'] = agent
     return { method, path: path ?? `/api/v1/${route}`, headers, body: raw }
@@ -187,6 +186,12 @@ export class Fuzz {
     const isChange = isDeviceChange || /push|rollback|register/.test(route)
     if (isChange) count.claimed++
     if (isChange || route === 'secrets/pull') count.audited++
+  }
+
+  /** So that no two signed requests are the same one by chance. */
+  #next(): number {
+    this.#time = Math.max(this.#time + 1, Date.now() - 100_000)
+    return this.#time
   }
 
   /** Environments that pushes have made, beside those that come with a project. */
