@@ -142,7 +142,8 @@ export function viteHooks(session: Session): Plugin {
       handler(this: HookContext, id: string) {
         const text = graph.load.handler.call(this, id)
         const isClient = id === `\0${CLIENT_ID}` && consumerOf(this) === 'client'
-        return text !== undefined && isClient && rotation ? text + rotation.mark : text
+        // On lines of its own: Vite puts what `import.meta.hot` needs in front of the first.
+        return text !== undefined && isClient && rotation ? `\n${text}${rotation.mark}` : text
       },
     },
 
