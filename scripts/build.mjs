@@ -41,9 +41,9 @@ const carried = ['runtime/index', 'runtime/sealed-edge', 'runtime/sealed-node']
 const dotenv = { index: 'src/dotenv/index.ts', config: 'src/dotenv/config.ts' }
 
 /** What a start loads in any case: one file, because each costs about a millisecond there, whatever is in it. */
-const core = new Set(
-  ['src/index.ts', 'src/bundlers/vite.ts', 'src/providers/index.ts'].map((path) => join(root, path)),
-)
+const core = new Set(['src/index.ts', 'src/providers/index.ts'].map((path) => join(root, path)))
+/** What a build loads then. A program that only wants its values has no use for it, and reading it takes 3 ms. */
+const vite = new Set([join(root, 'src/bundlers/vite.ts')])
 /** The same for what every command loads, and for what `secrets run` does then. */
 const program = new Set([join(root, 'src/cli/main.ts'), join(root, 'src/cli/context.ts')])
 const run = new Set(['src/cli/commands/run.ts', 'src/cli/run/run-task.ts'].map((path) => join(root, path)))
@@ -52,6 +52,7 @@ const collectCore = {
   buildEnd() {
     for (const [files, own] of [
       [core, core],
+      [vite, vite],
       [program, [join(root, 'src/cli/main.ts')]],
       [run, []],
     ]) {
@@ -95,7 +96,8 @@ await bundle.write({
   chunkFileNames: 'chunks/[name].js',
   codeSplitting: {
     groups: [
-      { name: 'core', test: (id) => core.has(id), priority: 3 },
+      { name: 'core', test: (id) => core.has(id), priority: 4 },
+      { name: 'build', test: (id) => vite.has(id), priority: 3 },
       { name: 'program', test: (id) => program.has(id), priority: 2 },
       { name: 'run', test: (id) => run.has(id), priority: 1 },
     ],
