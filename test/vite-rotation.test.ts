@@ -136,6 +136,26 @@ describe('a client secret', () => {
     expect(await loads()).toBe(1)
   })
 
+  it('is there in a worker, which is loaded again with its page', async () => {
+    const [first, second] = [open(), open()]
+    await start(
+      {
+        'src/main.ts': `${COUNT}const worker = new Worker(new URL('./worker.ts', import.meta.url), { type: 'module' })
+          worker.onmessage = ({ data }) => { document.querySelector('#out').textContent = data }
+          document.title = import.meta.env.A`,
+        'src/worker.ts': `import { A } from 'virtual:secrets/client'
+          postMessage(A + import.meta.env.A)`,
+      },
+      { A: first },
+      fromLocal(['A'], { client: ['A'] }),
+    )
+    await visit()
+    await shows(first + first)
+    await set('A', second)
+    await shows(second + second)
+    expect([await loads(), dev.errors]).toEqual([2, []])
+  })
+
   it('reloads the page once where nobody accepts it, and where the page itself shows it', async () => {
     const [first, second] = [open(), open()]
     await start(
