@@ -57,12 +57,14 @@ const compiler = bundler({
 })
 if (plan.count) {
   const bridge = compiler[Symbol.for('unplugin-secrets.compiler.v1')]
-  for (const method of ['rewriteModule']) {
-    const original = bridge[method]
-    bridge[method] = function (compilation, module) {
-      rewritten.push(module.path)
-      return original.call(this, compilation, module)
-    }
+  // webpack hands over a module, Rspack the context of our loader.
+  const [method, pathOf] = isRspack
+    ? ['rewrite', (context) => context.resourcePath]
+    : ['rewriteModule', (_, module) => module.path]
+  const original = bridge[method]
+  bridge[method] = function (...args) {
+    rewritten.push(pathOf(...args))
+    return original.apply(this, args)
   }
 }
 

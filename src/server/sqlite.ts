@@ -19,6 +19,8 @@ export function openSqlite(path: string): Database {
   // Readers go on while one writes; an acknowledged push is on the disk.
   connection.exec('PRAGMA journal_mode = WAL')
   connection.exec('PRAGMA synchronous = FULL')
+  // 16 MB: moving the log into the file waits for the disk, whoever's turn it is.
+  connection.exec('PRAGMA wal_autocheckpoint = 4000')
   const log = new Log(connection)
 
   const prepare = (statement: SQL, isSingle = false): Query => {
