@@ -108,6 +108,7 @@ beforeEach(() => {
   places.push(place)
   for (const [name, value] of Object.entries({ ...login, ...place.env })) vi.stubEnv(name, value)
   vi.stubEnv('NODE_ENV', '')
+  vi.stubEnv('CI', '')
   vi.stubEnv('VAULT_KEY', wire.key)
   vi.stubEnv('VAULT_DEVICE_SECRET', 'd'.repeat(64))
 })

@@ -23,6 +23,7 @@ let server: RunningVaultServer
 
 function stub(variables: Record<string, string>): void {
   for (const [name, value] of Object.entries(variables)) vi.stubEnv(name, value)
+  vi.stubEnv('CI', '')
 }
 
 beforeAll(async () => {
