@@ -32,7 +32,7 @@ beforeAll(async () => {
   mkdirSync(join(folder, 'server'), { recursive: true })
   const databaseUrl = `file:${join(folder, 'server', 'vault.db')}`
   server = await serve({ port: 0, databaseUrl, rateLimit: 0 })
-  for (const name of ['VAULT_KEY', 'VAULT_URL', 'VAULT_DEVICE_SECRET', 'NODE_ENV', 'SECRETS_KEY'])
+  for (const name of ['VAULT_KEY', 'VAULT_URL', 'VAULT_DEVICE_SECRET', 'NODE_ENV', 'SECRETS_KEY', 'CI'])
     vi.stubEnv(name, '')
   vi.stubEnv('NO_COLOR', '1')
   machine('laptop')
