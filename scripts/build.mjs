@@ -70,14 +70,14 @@ const collectCore = {
 }
 
 /**
- * Those two are read at every start of `secrets`, and cost more than they look: an import of a module of Node is
- * linked as a file is (2 ms of CPU for all of them), and Rolldown's helpers would be a file (another 2).
+ * These are read at every start, and cost more than they look: an import of a module of Node is linked as a file
+ * is (2 ms of CPU for all of them), and Rolldown's helpers would be a file (another 2).
  */
 const quickStart = {
   name: 'quick-start',
   generateBundle(_, bundle) {
     const helpers = bundle['chunks/rolldown-runtime.js'].code.replace(/^export .*\n?/m, '')
-    for (const name of ['core', 'program']) {
+    for (const name of ['core', 'build', 'program']) {
       const chunk = bundle[`chunks/${name}.js`]
       const end = chunk.code.search(/^(?!import )/m)
       const imports = chunk.code
