@@ -120,9 +120,6 @@ await bundle.write({
   entryFileNames: '[name].js',
   // One level deep, like the entries: files find their neighbours by the same relative paths.
   chunkFileNames: 'chunks/[name].js',
-  // Read at every start: V8 keeps and scans twice as much where one character needs it. Editors read the declarations.
-  charset: 'ascii',
-  comments: { annotation: true, jsdoc: false, legal: false },
   plugins: [quickStart],
   codeSplitting: {
     groups: [
