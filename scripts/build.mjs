@@ -44,9 +44,12 @@ const dotenv = { index: 'src/dotenv/index.ts', config: 'src/dotenv/config.ts' }
 const core = new Set(['src/index.ts', 'src/providers/index.ts'].map((path) => join(root, path)))
 /** What a build loads then. A program that only wants its values has no use for it, and reading it takes 3 ms. */
 const vite = new Set([join(root, 'src/bundlers/vite.ts')])
-/** The same for what every command loads, and for what `secrets run` does then. */
-const program = new Set([join(root, 'src/cli/main.ts'), join(root, 'src/cli/context.ts')])
-const run = new Set(['src/cli/commands/run.ts', 'src/cli/run/run-task.ts'].map((path) => join(root, path)))
+/** The same for what every command loads, and what `secrets run` does then: of all commands its start is what people wait for. */
+const program = new Set(
+  ['src/cli/main.ts', 'src/cli/context.ts', 'src/cli/commands/run.ts', 'src/cli/run/run-task.ts'].map(
+    (path) => join(root, path),
+  ),
+)
 const collectCore = {
   name: 'collect-core',
   buildEnd() {
@@ -54,7 +57,6 @@ const collectCore = {
       [core, core],
       [vite, vite],
       [program, [join(root, 'src/cli/main.ts')]],
-      [run, []],
     ]) {
       const entries = [...own]
       for (const known of files) {
@@ -63,6 +65,30 @@ const collectCore = {
         }
       }
       for (const entry of entries) files.delete(entry)
+    }
+  },
+}
+
+/**
+ * These are read at every start, and cost more than they look: an import of a module of Node is linked as a file
+ * is (2 ms of CPU for all of them), and Rolldown's helpers would be a file (another 2).
+ */
+const quickStart = {
+  name: 'quick-start',
+  generateBundle(_, bundle) {
+    const helpers = bundle['chunks/rolldown-runtime.js'].code.replace(/^export .*\n?/m, '')
+    for (const name of ['core', 'build', 'program']) {
+      const chunk = bundle[`chunks/${name}.js`]
+      const end = chunk.code.search(/^(?!import )/m)
+      const imports = chunk.code
+        .slice(0, end)
+        .replace(/^import .* from "\.\/rolldown-runtime\.js";\n/m, '')
+        .replace(
+          /^import \{(.*)\} from "(node:.*)";$/gm,
+          (_, names, from) =>
+            `const {${names.replaceAll(' as ', ': ')}} = process.getBuiltinModule("${from}");`,
+        )
+      chunk.code = imports + helpers + chunk.code.slice(end)
     }
   },
 }
@@ -94,12 +120,12 @@ await bundle.write({
   entryFileNames: '[name].js',
   // One level deep, like the entries: files find their neighbours by the same relative paths.
   chunkFileNames: 'chunks/[name].js',
+  plugins: [quickStart],
   codeSplitting: {
     groups: [
       { name: 'core', test: (id) => core.has(id), priority: 4 },
       { name: 'build', test: (id) => vite.has(id), priority: 3 },
       { name: 'program', test: (id) => program.has(id), priority: 2 },
-      { name: 'run', test: (id) => run.has(id), priority: 1 },
     ],
   },
 })
