@@ -9,7 +9,7 @@ export type Values = Readonly<Record<string, Column>>
 
 /** A statement that is compiled once and run often. */
 export interface Query {
-  run(values?: Values): Promise<readonly Row[]>
+  run(values?: Values): readonly Row[] | Promise<readonly Row[]>
   /**
    * `run`, while nobody else does for the same key. Where one statement is atomic by itself (SQLite has one
    * writer), that is enough.

@@ -29,7 +29,7 @@ export function openSqlite(path: string): Database {
     // With the first run, because the tables may not be there before.
     const run: Run = (values) => (ready ??= runOf(connection, text, bind, isSingle))(values)
     return {
-      run: async (values = {}) => run(values),
+      run: (values = {}) => run(values),
       alone: async (_key, values) => run(values),
       log: (values) => log.add(() => run(values)),
     }
