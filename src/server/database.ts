@@ -15,8 +15,8 @@ export interface Query {
    * writer), that is enough.
    */
   alone(key: string, values: Values): Promise<readonly Row[]>
-  /** `run` for what nobody waits to read, so that a database may take many in one commit. Resolves after it. */
-  log(values: Values): Promise<unknown>
+  /** `run` with those of the other requests that are under way: a database may take many in one commit. Resolves after it. */
+  together(values: Values): Promise<readonly Row[]>
 }
 
 /** What the store needs of a database: the SQL is the same everywhere, the ways to be atomic are not. */

@@ -98,21 +98,16 @@ export class Store {
 
   /** @returns `undefined` for a project that is not there any more */
   access(project: string, environment: string, deviceHash: string | undefined): Promise<Access | undefined> {
-    return this.#access(this.#queries.access, project, environment, deviceHash)
+    return this.#access(this.#queries.access.run({ project, environment, deviceHash: deviceHash ?? null }))
   }
 
   /** `access`, and what is stored there: all that a pull needs. */
   pull(project: string, environment: string, deviceHash: string | undefined): Promise<Access | undefined> {
-    return this.#access(this.#queries.pull, project, environment, deviceHash)
+    return this.#access(this.#queries.pull.together({ project, environment, deviceHash: deviceHash ?? null }))
   }
 
-  async #access(
-    query: Query,
-    project: string,
-    environment: string,
-    deviceHash: string | undefined,
-  ): Promise<Access | undefined> {
-    const [row] = await query.run({ project, environment, deviceHash: deviceHash ?? null })
+  async #access(reading: readonly Row[] | Promise<readonly Row[]>): Promise<Access | undefined> {
+    const [row] = await reading
     if (!row) return undefined
     const { version, encrypted_blob: blob } = row
     return {
@@ -155,7 +150,7 @@ export class Store {
   /** That a device has passed the gate. @returns when it is written, where it has to be */
   seen({ id, lastSeenAt }: NonNullable<Access['device']>): Promise<unknown> | undefined {
     if (lastSeenAt !== undefined && Date.now() - Date.parse(lastSeenAt) < SEEN_STEP) return undefined
-    return this.#queries.seen.log({ id, now: now() })
+    return this.#queries.seen.together({ id, now: now() })
   }
 
   async approve(project: string, id: string): Promise<boolean> {
@@ -177,7 +172,15 @@ export class Store {
     action: string,
     { ip, userAgent }: Caller,
   ): Promise<unknown> {
-    return this.#queries.audit.log({ id: timedId(), project, environment, action, ip, userAgent, now: now() })
+    return this.#queries.audit.together({
+      id: timedId(),
+      project,
+      environment,
+      action,
+      ip,
+      userAgent,
+      now: now(),
+    })
   }
 
   /** Remembers a signature until it is too old anyway. @returns whether it is new */
