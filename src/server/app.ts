@@ -88,7 +88,7 @@ export function createApp(options: AppOptions): Hono {
   )
   const checkSize = sizeCheck(maxBody)
   /**
-   * What all below `/api/` goes through first. No middleware: Hono runs a handler that is alone at a third of the cost.
+   * What all below `/api/` goes through first. No middleware: Hono calls a handler that is alone at once.
    * @returns the body's text
    */
   const admit = async (context: Context): Promise<string> => {

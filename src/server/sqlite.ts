@@ -82,8 +82,8 @@ function runOf(
 }
 
 /**
- * Statements that may share a commit: those of all requests that are under way. One right after the other, under one
- * lock, they also need half of what they need in between of everything else. It waits as long as each turn of the
+ * Statements that may share a commit: those of all requests that are under way. Reads are here, too, where a commit
+ * follows anyway: right after each other and under one lock they cost less. It waits as long as each turn of the
  * event loop brings more of them, so one pull waits for nobody, and 64 at once are written together.
  */
 class Turns {
