@@ -59,6 +59,11 @@ test('says when to come back, to each address by itself', async () => {
     expect(slower.status).toBe(429)
     expect(Number(slower.headers.get('retry-after'))).toBeGreaterThan(0)
     expect(Number(slower.headers.get('retry-after'))).toBeLessThanOrEqual(60)
+    // Every path below `/api/` counts, also one that is none.
+    const statusOf = async (path: string): Promise<number> => (await fetch(`${server.url}${path}`)).status
+    expect(await statusOf('/api/v1/nothing')).toBe(429)
+    expect(await statusOf('/api/v1/health')).toBe(429)
+    expect(await statusOf('/health')).toBe(200)
     const from = async (localAddress: string): Promise<number | undefined> => {
       const asking = request(`${server.url}/api/v1/project/create`, { method: 'POST', localAddress })
       asking.end('{}')

@@ -1,4 +1,4 @@
-import { type Context, Hono, type MiddlewareHandler } from 'hono'
+import { type Context, Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { verifySignature } from '../core/crypto/vault-env.ts'
 import { addDeviceRoutes } from './devices.ts'
@@ -23,8 +23,11 @@ export interface AppOptions {
   readonly maxBody?: number
   /** Whether approving, revoking and rolling back need an approved device, too. Default `false`, as the protocol has it. */
   readonly strict?: boolean
-  /** Counts what comes below `/api/` by the key of a request: its address, and its project if there is that one. */
-  readonly limiter?: (keyOf: (context: Context) => Promise<string>) => MiddlewareHandler
+  /**
+   * Counts what comes below `/api/` by the key of a request: its address, and its project if there is that one.
+   * @throws ApiError 429 for one too many
+   */
+  readonly limiter?: (key: string) => void | Promise<void>
   /** The address of the other side, where the runtime knows it and the proxy can be trusted. */
   readonly addressOf?: (context: Context) => string | null
 }
@@ -65,9 +68,12 @@ export function createApp(options: AppOptions): Hono {
   const { store, maxBody = MAX_BODY, strict = false, limiter, addressOf = () => null } = options
   const app = new Hono()
 
-  app.notFound(() => answer({ error: 'Not found' }, 404))
+  app.notFound(async (context) => {
+    if (context.req.path.startsWith(`${PREFIX}/`)) await admit(context)
+    return answer({ error: 'Not found' }, 404)
+  })
   app.onError((error, context) => {
-    if (error instanceof ApiError) return answer({ error: error.message }, error.status)
+    if (error instanceof ApiError) return answer({ error: error.message }, error.status, error.headers)
     // What a driver says may quote a statement with its parameters.
     console.error(
       `${context.req.method} ${context.req.path}: ${(error as { code?: unknown }).code ?? error.name}`,
@@ -80,34 +86,43 @@ export function createApp(options: AppOptions): Hono {
       'Access-Control-Allow-Headers': 'Content-Type, X-Vault-Signature, Authorization',
     }),
   )
-  app.use(`${PREFIX}/*`, limitBody(maxBody))
-  if (limiter)
-    app.use(
-      `${PREFIX}/*`,
-      limiter(async (context) => {
-        const id = projectIdIn(await textOf(context))
-        // An id that somebody made up is no other project: it would be a way around the limit.
-        const project = id === undefined ? undefined : await store.project(id)
-        return `${addressOf(context) ?? ''} ${project?.id ?? ''}`
-      }),
-    )
+  const checkSize = sizeCheck(maxBody)
+  /**
+   * What all below `/api/` goes through first. No middleware: Hono calls a handler that is alone at once.
+   * @returns the body's text
+   */
+  const admit = async (context: Context): Promise<string> => {
+    const checking = checkSize(context)
+    if (checking) await checking
+    const raw = await textOf(context)
+    if (limiter) {
+      const id = projectIdIn(raw)
+      // An id that somebody made up is no other project: it would be a way around the limit.
+      const project = id === undefined ? undefined : await store.project(id)
+      await limiter(`${addressOf(context) ?? ''} ${project?.id ?? ''}`)
+    }
+    return raw
+  }
 
   const health = async (): Promise<Response> => {
     await store.ping()
     return answer({ status: 'ok', ts: Date.now() })
   }
   app.all('/health', health)
-  app.get(`${PREFIX}/health`, health)
+  app.get(`${PREFIX}/health`, async (context) => {
+    await admit(context)
+    return health()
+  })
 
   const routes: Routes = {
     store,
     strict,
     open(path, handle) {
-      app.post(`${PREFIX}/${path}`, async (context) => handle(parseBody(await textOf(context))))
+      app.post(`${PREFIX}/${path}`, async (context) => handle(parseBody(await admit(context))))
     },
     signed(path, handle, required) {
       app.post(`${PREFIX}/${path}`, async (context) => {
-        const raw = await textOf(context)
+        const raw = await admit(context)
         const body = parseBody(raw)
         for (const name of required?.fields ?? []) field(body, name, required?.message)
         const project = await store.project(optionalField(body, 'project_id') ?? '')
@@ -134,17 +149,28 @@ export function createApp(options: AppOptions): Hono {
   return app
 }
 
-/** Hono's limit, but a length that the other side tells is compared before a body is made of it. */
-function limitBody(maxSize: number): MiddlewareHandler {
-  const tooLarge = () => answer({ error: 'Body too large' }, 413)
-  const counted = bodyLimit({ maxSize, onError: tooLarge })
-  return (context, next) => {
+/**
+ * Hono's limit, but a length that the other side tells is compared before a body is made of it.
+ * @returns when it is known, where the body has to be read for that. @throws ApiError 413
+ */
+function sizeCheck(maxSize: number): (context: Context) => Promise<void> | undefined {
+  const tooLarge = (): ApiError => new ApiError(413, 'Body too large')
+  const counted = bodyLimit({
+    maxSize,
+    onError() {
+      throw tooLarge()
+    },
+  })
+  return (context) => {
     const length = context.req.header('Content-Length')
     if (length === undefined || context.req.header('Transfer-Encoding'))
-      // What comes after it answers for its own errors: only reading can fail here.
-      return counted(context, next).catch(() => {
-        throw incomplete()
-      })
-    return Number(length) > maxSize ? Promise.resolve(tooLarge()) : next()
+      return counted(context, async () => undefined).then(
+        () => undefined,
+        (error: unknown) => {
+          throw error instanceof ApiError ? error : incomplete()
+        },
+      )
+    if (Number(length) > maxSize) throw tooLarge()
+    return undefined
   }
 }

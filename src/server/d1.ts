@@ -26,7 +26,7 @@ export function openD1(binding: D1Binding): Database {
           .all()
         return results as Row[]
       }
-      return { run, alone: (_key, values) => run(values), log: run }
+      return { run, alone: (_key, values) => run(values), together: run }
     },
     async batch(statements) {
       const prepared = statements.map((statement) => binding.prepare(dialect.sqlToQuery(statement).sql))

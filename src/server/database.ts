@@ -9,14 +9,14 @@ export type Values = Readonly<Record<string, Column>>
 
 /** A statement that is compiled once and run often. */
 export interface Query {
-  run(values?: Values): Promise<readonly Row[]>
+  run(values?: Values): readonly Row[] | Promise<readonly Row[]>
   /**
    * `run`, while nobody else does for the same key. Where one statement is atomic by itself (SQLite has one
    * writer), that is enough.
    */
   alone(key: string, values: Values): Promise<readonly Row[]>
-  /** `run` for what nobody waits to read, so that a database may take many in one commit. Resolves after it. */
-  log(values: Values): Promise<unknown>
+  /** `run` with those of the other requests that are under way: a database may take many in one commit. Resolves after it. */
+  together(values: Values): Promise<readonly Row[]>
 }
 
 /** What the store needs of a database: the SQL is the same everywhere, the ways to be atomic are not. */

@@ -17,7 +17,7 @@ export function openLibsql(url: string, authToken?: string): Database {
         const { rows } = await client.execute({ sql: text, args: bind(values) })
         return rows as unknown as Row[]
       }
-      return { run, alone: (_key, values) => run(values), log: run }
+      return { run, alone: (_key, values) => run(values), together: run }
     },
     async batch(statements) {
       await client.batch(

@@ -24,7 +24,7 @@ export function openPostgres(url: string): Database {
           })
           return rows
         },
-        log: run,
+        together: run,
       }
     },
     async batch(statements) {

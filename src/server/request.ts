@@ -4,10 +4,12 @@ import type { ContentfulStatusCode } from 'hono/utils/http-status'
 /** What the other side is told, in the protocol's words. Never a value, a key or a blob. */
 export class ApiError extends Error {
   readonly status: ContentfulStatusCode
+  readonly headers: Record<string, string> | undefined
 
-  constructor(status: ContentfulStatusCode, message: string) {
+  constructor(status: ContentfulStatusCode, message: string, headers?: Record<string, string>) {
     super(message)
     this.status = status
+    this.headers = headers
   }
 }
 
@@ -34,6 +36,12 @@ export async function textOf({ req }: Context): Promise<string> {
   } catch {
     throw incomplete()
   }
+}
+
+/** @param wait until it is worth another try, in ms */
+export function tooMany(wait?: number): ApiError {
+  const headers = wait === undefined ? undefined : { 'Retry-After': `${Math.ceil(wait / 1000)}` }
+  return new ApiError(429, 'Too many requests', headers)
 }
 
 export function incomplete(): ApiError {

@@ -61,8 +61,13 @@ export function addSecretRoutes({ store, strict, signed }: Routes): void {
 }
 
 /** Waits until it is written down what a request has done, and who was there. */
-async function noted(store: Store, device: Access['device'], audited?: Promise<void>): Promise<void> {
-  await Promise.all([device && store.seen(device), audited])
+function noted(
+  store: Store,
+  device: Access['device'],
+  audited?: Promise<unknown>,
+): Promise<unknown> | undefined {
+  const seen = device && store.seen(device)
+  return seen && audited ? Promise.all([seen, audited]) : (seen ?? audited)
 }
 
 async function environmentOf(store: Store, { projectId, body }: Signed): Promise<string> {

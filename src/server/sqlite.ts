@@ -5,7 +5,7 @@ import { type Column, compile, type Database, type Query, type Row, type Values 
 
 /** How long a statement waits while another process writes, in ms. */
 const BUSY_TIMEOUT = 10_000
-/** How many writes of a log are in one commit at most. */
+/** How many statements are in one commit at most. */
 const MOST_TOGETHER = 256
 const dialect = new SQLiteSyncDialect()
 
@@ -21,7 +21,7 @@ export function openSqlite(path: string): Database {
   connection.exec('PRAGMA synchronous = FULL')
   // 16 MB: moving the log into the file waits for the disk, whoever's turn it is.
   connection.exec('PRAGMA wal_autocheckpoint = 4000')
-  const log = new Log(connection)
+  const turns = new Turns(connection)
 
   const prepare = (statement: SQL, isSingle = false): Query => {
     const { text, bind } = compile(dialect, statement)
@@ -29,9 +29,9 @@ export function openSqlite(path: string): Database {
     // With the first run, because the tables may not be there before.
     const run: Run = (values) => (ready ??= runOf(connection, text, bind, isSingle))(values)
     return {
-      run: async (values = {}) => run(values),
+      run: (values = {}) => run(values),
       alone: async (_key, values) => run(values),
-      log: (values) => log.add(() => run(values)),
+      together: (values) => turns.add(() => run(values)),
     }
   }
   return {
@@ -45,7 +45,7 @@ export function openSqlite(path: string): Database {
         .immediate()
     },
     async close() {
-      await log.flushed
+      await turns.flushed
       connection.close()
     },
   }
@@ -82,10 +82,11 @@ function runOf(
 }
 
 /**
- * Writes that may share a commit: those of all requests that are under way. It waits as long as each turn of the
+ * Statements that may share a commit: those of all requests that are under way. Reads are here, too, where a commit
+ * follows anyway: right after each other and under one lock they cost less. It waits as long as each turn of the
  * event loop brings more of them, so one pull waits for nobody, and 64 at once are written together.
  */
-class Log {
+class Turns {
   flushed: Promise<void> | undefined
   readonly #connection: Connection
   readonly #commit: (runs: (() => unknown)[]) => void
@@ -99,8 +100,11 @@ class Log {
   }
 
   /** @returns when it is written: a killed server has it, a machine without power may miss the last ones. */
-  add(run: () => unknown): Promise<void> {
-    this.#waiting.push(run)
+  async add<T>(run: () => T): Promise<T> {
+    let result: T | undefined
+    this.#waiting.push(() => {
+      result = run()
+    })
     this.flushed ??= new Promise((resolve, reject) => {
       const look = (before: number): void => {
         const count = this.#waiting.length
@@ -114,7 +118,8 @@ class Log {
       }
       setImmediate(look, 0)
     })
-    return this.flushed
+    await this.flushed
+    return result as T
   }
 
   #flush(): void {

@@ -64,9 +64,11 @@ export class Store {
     return { id, environments: [...ENVIRONMENTS] }
   }
 
-  async project(id: string): Promise<Project | undefined> {
-    const known = this.#projects.get(id)
-    if (known) return known
+  project(id: string): Project | Promise<Project | undefined> {
+    return this.#projects.get(id) ?? this.#readProject(id)
+  }
+
+  async #readProject(id: string): Promise<Project | undefined> {
     const [row] = await this.#queries.project.run({ id })
     if (!row) return undefined
     const { key_hash: hash } = row
@@ -96,21 +98,16 @@ export class Store {
 
   /** @returns `undefined` for a project that is not there any more */
   access(project: string, environment: string, deviceHash: string | undefined): Promise<Access | undefined> {
-    return this.#access(this.#queries.access, project, environment, deviceHash)
+    return this.#access(this.#queries.access.run({ project, environment, deviceHash: deviceHash ?? null }))
   }
 
   /** `access`, and what is stored there: all that a pull needs. */
   pull(project: string, environment: string, deviceHash: string | undefined): Promise<Access | undefined> {
-    return this.#access(this.#queries.pull, project, environment, deviceHash)
+    return this.#access(this.#queries.pull.together({ project, environment, deviceHash: deviceHash ?? null }))
   }
 
-  async #access(
-    query: Query,
-    project: string,
-    environment: string,
-    deviceHash: string | undefined,
-  ): Promise<Access | undefined> {
-    const [row] = await query.run({ project, environment, deviceHash: deviceHash ?? null })
+  async #access(reading: readonly Row[] | Promise<readonly Row[]>): Promise<Access | undefined> {
+    const [row] = await reading
     if (!row) return undefined
     const { version, encrypted_blob: blob } = row
     return {
@@ -135,7 +132,7 @@ export class Store {
   }
 
   /** The last 50, newest first. */
-  versions(environment: string): Promise<readonly Row[]> {
+  versions(environment: string): readonly Row[] | Promise<readonly Row[]> {
     return this.#queries.versions.run({ environment })
   }
 
@@ -150,10 +147,10 @@ export class Store {
     return { id: String(row!.id), status: String(row!.status) }
   }
 
-  /** That a device has passed the gate. */
-  async seen({ id, lastSeenAt }: NonNullable<Access['device']>): Promise<void> {
-    if (lastSeenAt !== undefined && Date.now() - Date.parse(lastSeenAt) < SEEN_STEP) return
-    await this.#queries.seen.log({ id, now: now() })
+  /** That a device has passed the gate. @returns when it is written, where it has to be */
+  seen({ id, lastSeenAt }: NonNullable<Access['device']>): Promise<unknown> | undefined {
+    if (lastSeenAt !== undefined && Date.now() - Date.parse(lastSeenAt) < SEEN_STEP) return undefined
+    return this.#queries.seen.together({ id, now: now() })
   }
 
   async approve(project: string, id: string): Promise<boolean> {
@@ -164,17 +161,26 @@ export class Store {
     return (await this.#queries.revoke.run({ project, id })).length > 0
   }
 
-  devices(project: string): Promise<readonly Row[]> {
+  devices(project: string): readonly Row[] | Promise<readonly Row[]> {
     return this.#queries.devices.run({ project })
   }
 
-  async audit(
+  /** @returns when it is written */
+  audit(
     project: string,
     environment: string | null,
     action: string,
     { ip, userAgent }: Caller,
-  ): Promise<void> {
-    await this.#queries.audit.log({ id: timedId(), project, environment, action, ip, userAgent, now: now() })
+  ): Promise<unknown> {
+    return this.#queries.audit.together({
+      id: timedId(),
+      project,
+      environment,
+      action,
+      ip,
+      userAgent,
+      now: now(),
+    })
   }
 
   /** Remembers a signature until it is too old anyway. @returns whether it is new */

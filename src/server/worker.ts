@@ -9,11 +9,10 @@
  * @module
  */
 import type { Hono } from 'hono'
-import { rateLimiter } from 'hono-rate-limiter'
 import { createApp } from './app.ts'
 import { type D1Binding, openD1 } from './d1.ts'
 import { type Database, migrate } from './database.ts'
-import { answer } from './request.ts'
+import { tooMany } from './request.ts'
 import { Store } from './store.ts'
 
 export type { D1Binding } from './d1.ts'
@@ -68,12 +67,10 @@ function start({ DB, RATE_LIMITER: binding, STRICT }: VaultWorkerEnv): Started {
     strict: STRICT === true || STRICT === 'true',
     addressOf: (context) => context.req.header('CF-Connecting-IP') ?? null,
     ...(binding && {
-      limiter: (keyOf) =>
-        rateLimiter({
-          binding,
-          keyGenerator: keyOf,
-          handler: async () => answer({ error: 'Too many requests' }, 429),
-        }),
+      limiter: async (key) => {
+        const { success } = await binding.limit({ key })
+        if (!success) throw tooMany()
+      },
     }),
   })
   return { app, database, isMigrated: false }
