@@ -8,7 +8,7 @@ import type { Provider } from '../src/core/types.ts'
 import { Bao } from './support/bao.ts'
 import { canariesIn, canary, canaryFiles } from './support/canary.ts'
 import { buildPackage, CliPlace } from './support/cli.ts'
-import { type Postgres, startPostgres } from './support/postgres.ts'
+import { loginRole, mountLogins, type Postgres, startPostgres } from './support/postgres.ts'
 import { buildServer, hash, Lines, sayingServer } from './support/server.ts'
 import { may } from './support/vault.ts'
 
@@ -37,14 +37,7 @@ beforeAll(async () => {
   postgres = await startPostgres(programs.postgres)
   place.secret(postgres.password)
   await root.mount(kv, 2)
-  await root.call('POST', `sys/mounts/${database}`, { type: 'database' })
-  await root.call('POST', `${database}/config/main`, {
-    plugin_name: 'postgresql-database-plugin',
-    connection_url: `postgresql://{{username}}:{{password}}@127.0.0.1:${postgres.port}/postgres?sslmode=disable`,
-    username: 'postgres',
-    password: postgres.password,
-    allowed_roles: ['*'],
-  })
+  await mountLogins(root, database, postgres)
   await role('app', '1h', '24h')
   await role('short', '2s', '4s')
   await root.policy(kv, rights())
@@ -127,15 +120,7 @@ const act = {
 act[process.env.ACT]()`,
 )
 
-const role = (name: string, ttl: string, longest: string) =>
-  root.call('POST', `${database}/roles/${name}`, {
-    db_name: 'main',
-    default_ttl: ttl,
-    max_ttl: longest,
-    creation_statements: [
-      `CREATE ROLE "{{name}}" WITH LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}'`,
-    ],
-  })
+const role = (name: string, ttl: string, longest: string) => loginRole(root, database, name, ttl, longest)
 
 async function rotate(): Promise<string> {
   current = place.secret(canary())

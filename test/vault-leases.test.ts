@@ -9,7 +9,7 @@ import { Bao } from './support/bao.ts'
 import { canary, canaryFiles } from './support/canary.ts'
 import { bundleScript, startScript } from './support/child.ts'
 import { buildPackage, CliPlace } from './support/cli.ts'
-import { type Postgres, startPostgres } from './support/postgres.ts'
+import { loginRole, mountLogins, type Postgres, startPostgres } from './support/postgres.ts'
 import { may, Watch } from './support/vault.ts'
 import { makeWorkspace } from './support/workspace.ts'
 
@@ -30,14 +30,7 @@ beforeAll(async () => {
   watch.secret(postgres.password)
   await root.mount(kv, 2)
   await root.write2(kv, 'app', { value: watch.secret(canary()) })
-  await root.call('POST', `sys/mounts/${database}`, { type: 'database' })
-  await root.call('POST', `${database}/config/main`, {
-    plugin_name: 'postgresql-database-plugin',
-    connection_url: `postgresql://{{username}}:{{password}}@127.0.0.1:${postgres.port}/postgres?sslmode=disable`,
-    username: 'postgres',
-    password: postgres.password,
-    allowed_roles: ['*'],
-  })
+  await mountLogins(root, database, postgres)
   await role('app', '1h', '24h')
   await root.policy(
     policy,
@@ -51,15 +44,7 @@ afterAll(async () => {
   place.remove()
 })
 
-const role = (name: string, ttl: string, longest: string) =>
-  root.call('POST', `${database}/roles/${name}`, {
-    db_name: 'main',
-    default_ttl: ttl,
-    max_ttl: longest,
-    creation_statements: [
-      `CREATE ROLE "{{name}}" WITH LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}'`,
-    ],
-  })
+const role = (name: string, ttl: string, longest: string) => loginRole(root, database, name, ttl, longest)
 
 type Provider = ReturnType<typeof watch.withToken>
 
@@ -311,21 +296,8 @@ test('secrets run keeps what was lent for its program while it runs, and gives i
 test('in a namespace, with the namespace in the path of the data', async () => {
   const namespace = `leases-ns-${id}`
   const inner = await root.namespace(namespace)
-  await inner.call('POST', 'sys/mounts/db', { type: 'database' })
-  await inner.call('POST', 'db/config/main', {
-    plugin_name: 'postgresql-database-plugin',
-    connection_url: `postgresql://{{username}}:{{password}}@127.0.0.1:${postgres.port}/postgres?sslmode=disable`,
-    username: 'postgres',
-    password: postgres.password,
-    allowed_roles: ['*'],
-  })
-  const creation = [`CREATE ROLE "{{name}}" WITH LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}'`]
-  await inner.call('POST', 'db/roles/app', {
-    db_name: 'main',
-    default_ttl: '2s',
-    max_ttl: '1h',
-    creation_statements: creation,
-  })
+  await mountLogins(inner, 'db', postgres)
+  await loginRole(inner, 'db', 'app', '2s', '1h')
   await inner.policy('app', [may('db/creds/app'), may('sys/leases/renew', 'update')].join('\n'))
   const made = await inner.approle('app', ['app'], { mount: 'approle' })
   watch.secret(made.secretId)

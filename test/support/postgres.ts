@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { chmod, chown, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import type { Bao } from './bao.ts'
 import { freePort, type RunningServer } from './servers.ts'
 
 export interface Postgres extends RunningServer {
@@ -67,4 +68,28 @@ export async function startPostgres(program: string): Promise<Postgres> {
       await rm(folder, { recursive: true, force: true })
     },
   }
+}
+
+/** Mounts OpenBao's engine that lends logins of a PostgreSQL. */
+export async function mountLogins(bao: Bao, mount: string, { port, password }: Postgres): Promise<void> {
+  await bao.call('POST', `sys/mounts/${mount}`, { type: 'database' })
+  await bao.call('POST', `${mount}/config/main`, {
+    plugin_name: 'postgresql-database-plugin',
+    connection_url: `postgresql://{{username}}:{{password}}@127.0.0.1:${port}/postgres?sslmode=disable`,
+    username: 'postgres',
+    password,
+    allowed_roles: ['*'],
+  })
+}
+
+/** A role of that engine. @param ttl how long a login lasts. @param longest also when it is renewed */
+export function loginRole(bao: Bao, mount: string, name: string, ttl: string, longest: string) {
+  return bao.call('POST', `${mount}/roles/${name}`, {
+    db_name: 'main',
+    default_ttl: ttl,
+    max_ttl: longest,
+    creation_statements: [
+      `CREATE ROLE "{{name}}" WITH LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}'`,
+    ],
+  })
 }
