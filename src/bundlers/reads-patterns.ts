@@ -1,4 +1,4 @@
-import { wordPattern } from '../core/mentions.ts'
+import { namePattern, wordPattern } from '../core/mentions.ts'
 
 /**
  * Which modules are looked at, as few as can be told without parsing: in patterns that native filters run in linear
@@ -44,7 +44,7 @@ const WRITTEN = [
  */
 export function otherReadsPatterns(names: readonly string[], replaced: ReadonlySet<string>): RegExp[] {
   if (replaced.size === 0) return readsPatterns(names)
-  const name = `(?:${[...replaced].map(escaped).join('|')})`
+  const name = `(?:${[...replaced].map(namePattern).join('|')})`
   return [
     ...wordsOf(names.filter((other) => !replaced.has(other))),
     ...COMPUTED,
@@ -56,8 +56,4 @@ export function otherReadsPatterns(names: readonly string[], replaced: ReadonlyS
 function wordsOf(names: readonly string[]): RegExp[] {
   if (names.length === 0) return []
   return [new RegExp(names.map(wordPattern).join('|'))]
-}
-
-function escaped(name: string): string {
-  return name.replace(/[$.]/g, '\\$&')
 }

@@ -17,3 +17,14 @@ export function onInterrupt(action: () => void): void {
 export function watchInterrupt(): void {
   process.on('SIGINT', () => whenInterrupted())
 }
+
+/**
+ * Resolves at a Ctrl-C or a SIGTERM. To be called before a command says where it listens: whoever reads that line
+ * may stop it at once.
+ */
+export function untilStopped(): Promise<void> {
+  return new Promise((resolve) => {
+    onInterrupt(resolve)
+    process.once('SIGTERM', () => resolve())
+  })
+}

@@ -10,6 +10,10 @@ export function mentionsOf(names: readonly string[]): (text: string) => string[]
 
 /** A pattern for a name that is no part of a longer one. */
 export function wordPattern(name: string): string {
-  const word = name.replace(/[$.]/g, '\\$&')
-  return `${/^\w/.test(name) ? '\\b' : ''}${word}${/\w$/.test(name) ? '\\b' : ''}`
+  return `${/^\w/.test(name) ? '\\b' : ''}${namePattern(name)}${/\w$/.test(name) ? '\\b' : ''}`
+}
+
+/** A pattern for a name, wherever it stands. */
+export function namePattern(name: string): string {
+  return name.replace(/[$.]/g, '\\$&')
 }

@@ -1,6 +1,6 @@
 import { command } from '../command.ts'
 import { usageError } from '../errors.ts'
-import { onInterrupt } from '../interrupt.ts'
+import { untilStopped } from '../interrupt.ts'
 import { note, print } from '../output.ts'
 
 export default command({
@@ -18,11 +18,7 @@ export default command({
     const { optionsOf } = await import('../context.ts')
     const { serveDashboard } = await import('../../dashboard/server.ts')
     const server = await serveDashboard({ ...optionsOf(flags), dev: true, port })
-    // Before it is told: whoever reads the line may stop it at once.
-    const stopped = new Promise<void>((resolve) => {
-      onInterrupt(resolve)
-      process.once('SIGTERM', () => resolve())
-    })
+    const stopped = untilStopped()
     if (flags.json === true) print(JSON.stringify({ url: server.url }))
     else {
       print(server.url)

@@ -1,6 +1,6 @@
 import { command } from '../command.ts'
 import { usageError } from '../errors.ts'
-import { onInterrupt } from '../interrupt.ts'
+import { untilStopped } from '../interrupt.ts'
 import { note, print } from '../output.ts'
 
 export default command({
@@ -58,11 +58,7 @@ export default command({
       () => 'Opening the database',
       () => serve(options),
     )
-    // Before it is told: whoever reads the line may stop it at once.
-    const stopped = new Promise<void>((resolve) => {
-      onInterrupt(resolve)
-      process.once('SIGTERM', () => resolve())
-    })
+    const stopped = untilStopped()
     if (flags.json === true) print(JSON.stringify({ url: server.url }))
     else print(`Listening on ${server.url}. Stop it with Ctrl-C.`)
     await stopped
