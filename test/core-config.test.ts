@@ -8,6 +8,7 @@ import type { SecretsConfig } from '../src/index.ts'
 import { canary } from './support/canary.ts'
 import { runScript } from './support/child.ts'
 import { failure, holding, makeProject, messages, type Project } from './support/core.ts'
+import { newerNode } from './support/newer-node.ts'
 
 let project: Project
 
@@ -32,44 +33,48 @@ const wrong = (config: Record<string, unknown>) =>
 const CODE = `export default { secrets: { A: 'env:A' }, providers: { env: { type: 'env' } } }`
 
 describe('configuration files', () => {
-  // In a Node of its own: the test runner has its own way to import.
-  it('are read and refused alike, whatever they are written in', async () => {
-    const good: [string, string][] = [
-      [
-        'secrets.config.ts',
-        `const name: string = 'env:A'\nenum Kind { A }\n${CODE.replace("'env:A'", 'name')}`,
-      ],
-      [
-        'secrets.config.mts',
-        `${CODE.replace('export default', 'const config: object =')}\nexport default config`,
-      ],
-      ['secrets.config.js', CODE],
-      ['secrets.config.js', CODE.replace('export default', 'module.exports =')],
-      ['secrets.config.mjs', `${CODE.replace('export default {', 'export default async () => ({')})`],
-      ['secrets.config.json', '{"secrets":{"A":"env:A"},"providers":{"env":{"type":"env"}}}'],
-    ]
-    const bad: [string, string, string][] = [
-      ['secrets.config.ts', `throw new Error('no region chosen')`, 'Error: no region chosen'],
-      ['secrets.config.mjs', `throw new Error('no region chosen')`, 'Error: no region chosen'],
-      ['secrets.config.mjs', `export default () => { throw new Error('no region') }`, 'Error: no region'],
-      ['secrets.config.mjs', `export default async () => { throw 'text' }`, 'string'],
-      ['secrets.config.ts', 'export default {', 'Error'],
-      ['secrets.config.mjs', 'export default {', 'SyntaxError: Unexpected'],
-      ['secrets.config.mjs', 'import "./nowhere.mjs"', 'Cannot find module'],
-      ['secrets.config.mjs', 'export const a = 1', 'exports no configuration'],
-      ['secrets.config.ts', 'export const a = 1', 'exports no configuration'],
-      ['secrets.config.mjs', 'export default []', 'exports no configuration'],
-      ['secrets.config.json', 'null', 'exports no configuration'],
-    ]
-    const all = [...good, ...bad].map(([name, text], index) => {
-      const folder = join(project.root, `case${index}`)
-      project.write({ 'package.json': '{}', [name]: text }, folder)
-      return { folder, file: join(folder, name) }
-    })
-    const script = join(project.root, 'resolve.mjs')
-    await build({
-      stdin: {
-        contents: `import { resolveConfig } from './src/core/config/resolve.ts'
+  // In a Node of its own: the test runner has its own way to import. Newer ones strip types themselves.
+  it.each([0, 22, 24])(
+    'are read and refused alike, whatever they are written in (Node %i)',
+    async (major) => {
+      const good: [string, string][] = [
+        [
+          'secrets.config.ts',
+          `const name: string = 'env:A'\nenum Kind { A }\n${CODE.replace("'env:A'", 'name')}`,
+        ],
+        ['secrets.config.ts', `import { code } from './named'\nexport default code`],
+        [
+          'secrets.config.mts',
+          `${CODE.replace('export default', 'const config: object =')}\nexport default config`,
+        ],
+        ['secrets.config.js', CODE],
+        ['secrets.config.js', CODE.replace('export default', 'module.exports =')],
+        ['secrets.config.mjs', `${CODE.replace('export default {', 'export default async () => ({')})`],
+        ['secrets.config.json', '{"secrets":{"A":"env:A"},"providers":{"env":{"type":"env"}}}'],
+      ]
+      const bad: [string, string, string][] = [
+        ['secrets.config.ts', `throw new Error('no region chosen')`, 'Error: no region chosen'],
+        ['secrets.config.mjs', `throw new Error('no region chosen')`, 'Error: no region chosen'],
+        ['secrets.config.mjs', `export default () => { throw new Error('no region') }`, 'Error: no region'],
+        ['secrets.config.mjs', `export default async () => { throw 'text' }`, 'string'],
+        ['secrets.config.ts', 'export default {', 'Error'],
+        ['secrets.config.mjs', 'export default {', 'SyntaxError: Unexpected'],
+        ['secrets.config.mjs', 'import "./nowhere.mjs"', 'Cannot find module'],
+        ['secrets.config.mjs', 'export const a = 1', 'exports no configuration'],
+        ['secrets.config.ts', 'export const a = 1', 'exports no configuration'],
+        ['secrets.config.mjs', 'export default []', 'exports no configuration'],
+        ['secrets.config.json', 'null', 'exports no configuration'],
+      ]
+      const all = [...good, ...bad].map(([name, text], index) => {
+        const folder = join(project.root, `case${index}`)
+        const named = `export const code: object = ${CODE.replace('export default', '')}`
+        project.write({ 'package.json': '{}', 'named.ts': named, [name]: text }, folder)
+        return { folder, file: join(folder, name) }
+      })
+      const script = join(project.root, 'resolve.mjs')
+      await build({
+        stdin: {
+          contents: `import { resolveConfig } from './src/core/config/resolve.ts'
           const outcomes = []
           for (const root of process.argv.slice(2)) {
             outcomes.push(await resolveConfig({ root }).then(
@@ -77,31 +82,38 @@ describe('configuration files', () => {
               (error) => ({ code: error.code, text: error.format() })))
           }
           console.log(JSON.stringify(outcomes))`,
-        resolveDir: process.cwd(),
-      },
-      bundle: true,
-      platform: 'node',
-      format: 'esm',
-      packages: 'external',
-      outfile: script,
-      logLevel: 'error',
-    })
-    const output = await runScript(
-      script,
-      all.map(({ folder }) => folder),
-      { NODE_NO_WARNINGS: '1' },
-    )
-    const outcomes = JSON.parse(output) as { names: string[]; files: string[]; code: string; text: string }[]
-    for (const [index, { file }] of all.slice(0, good.length).entries())
-      expect(outcomes[index]).toEqual({ names: ['A'], files: [file] })
-    for (const [index, [, , part]] of bad.entries()) {
-      const { code, text } = outcomes[good.length + index]!
-      expect(code).toMatch(/^CONFIG_(UNREADABLE|INVALID)$/)
-      expect(text).toContain(all[good.length + index]!.file)
-      expect(text).toContain(part)
-      expect(text).not.toMatch(/^ {4}at /m)
-    }
-  })
+          resolveDir: process.cwd(),
+        },
+        bundle: true,
+        platform: 'node',
+        format: 'esm',
+        packages: 'external',
+        outfile: script,
+        logLevel: 'error',
+      })
+      const output = await runScript(
+        script,
+        all.map(({ folder }) => folder),
+        { NODE_NO_WARNINGS: '1' },
+        major === 0 ? undefined : join(await newerNode(major), 'node'),
+      )
+      const outcomes = JSON.parse(output) as {
+        names: string[]
+        files: string[]
+        code: string
+        text: string
+      }[]
+      for (const [index, { file }] of all.slice(0, good.length).entries())
+        expect(outcomes[index]).toEqual({ names: ['A'], files: [file] })
+      for (const [index, [, , part]] of bad.entries()) {
+        const { code, text } = outcomes[good.length + index]!
+        expect(code).toMatch(/^CONFIG_(UNREADABLE|INVALID)$/)
+        expect(text).toContain(all[good.length + index]!.file)
+        expect(text).toContain(part)
+        expect(text).not.toMatch(/^ {4}at /m)
+      }
+    },
+  )
 
   it('are the root of the project, and the origin of what they say', async () => {
     project.write({ 'secrets.config.json': '{"secrets":{"A":"env:A"},"providers":{"env":{"type":"env"}}}' })

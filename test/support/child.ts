@@ -27,8 +27,9 @@ export function startScript(
   file: string,
   args: string[] = [],
   env: Record<string, string> = {},
+  node = process.execPath,
 ): ChildProcess {
-  return spawn(process.execPath, [file, ...args], {
+  return spawn(node, [file, ...args], {
     stdio: ['ignore', 'pipe', 'inherit'],
     env: { ...process.env, ...env },
   })
@@ -39,8 +40,9 @@ export async function runScript(
   file: string,
   args: string[] = [],
   env: Record<string, string> = {},
+  node = process.execPath,
 ): Promise<string> {
-  const child = startScript(file, args, env)
+  const child = startScript(file, args, env, node)
   let output = ''
   child.stdout!.on('data', (chunk: Buffer) => {
     output += chunk.toString()

@@ -12,6 +12,7 @@ import {
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { canariesIn, canaryFiles } from './canary.ts'
+import { newerNode } from './newer-node.ts'
 import { freePort } from './servers.ts'
 
 /** Examples of frameworks, with packages of their own, kept between runs. */
@@ -33,15 +34,7 @@ let tarball = ''
 /** Packs this package, and finds a Node that the frameworks run on: this one, or the one that npm has as a package. */
 export async function prepareFrameworks(): Promise<void> {
   mkdirSync(folder, { recursive: true })
-  if (Number(process.versions.node.split('.')[0]) < 22) {
-    const own = join(folder, 'node22')
-    if (!existsSync(join(own, 'node_modules/node/bin/node'))) {
-      mkdirSync(own, { recursive: true })
-      writeFileSync(join(own, 'package.json'), '{ "private": true }\n')
-      await mustRun(own, 'npm install --no-package-lock --prefer-offline node@22', process.env)
-    }
-    node = join(own, 'node_modules/node/bin')
-  }
+  if (Number(process.versions.node.split('.')[0]) < 22) node = await newerNode(22)
   const source = join(folder, 'source')
   rmSync(source, { recursive: true, force: true })
   for (const path of ['src', 'scripts', 'package.json', 'tsconfig.json', 'tsconfig.build.json'])

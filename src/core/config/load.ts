@@ -7,7 +7,8 @@ import type { SecretsConfig } from '../types.ts'
 /**
  * Reads one configuration file. Node's own import comes first: `.mjs` and `.js` cost nothing, and a Node
  * that strips types (22.18 and later) reads `.ts` in a third of the time jiti takes, which is the way
- * for the others. jiti's own cache on disk stays off: a copy of somebody's configuration belongs nowhere.
+ * for the others, and for what stripping cannot read: an `enum`, an import without its extension.
+ * jiti's own cache on disk stays off: a copy of somebody's configuration belongs nowhere.
  *
  * @throws SecretsError `CONFIG_UNREADABLE` naming the file
  */
@@ -16,8 +17,8 @@ export async function loadConfigFile(file: string): Promise<SecretsConfig> {
   let loaded: unknown
   try {
     if (extension === '.json') loaded = parseJson(await readFile(file, 'utf8'))
-    else if (/^\.m?ts$/.test(extension) && !stripsTypes()) loaded = await importWithJiti(file)
-    else loaded = ((await import(/* @vite-ignore */ freshUrl(file))) as { default?: unknown }).default
+    else if (/^\.m?ts$/.test(extension)) loaded = await importTypeScript(file)
+    else loaded = await importFresh(file)
     if (typeof loaded === 'function') loaded = await (loaded as () => unknown)()
   } catch (error) {
     throw unreadable(file, error)
@@ -44,6 +45,28 @@ function parseJson(text: string): unknown {
 /** `process.features.typescript` is `'strip'` or `'transform'` from Node 22.10 on, where it is switched on. */
 function stripsTypes(): boolean {
   return Boolean((process.features as { typescript?: string | false }).typescript)
+}
+
+/** What Node says of a file that it does not run a line of. */
+const BEYOND_STRIPPING = new Set([
+  'ERR_MODULE_NOT_FOUND',
+  'ERR_UNSUPPORTED_DIR_IMPORT',
+  'ERR_UNSUPPORTED_NODE_MODULES_TYPE_STRIPPING',
+  'ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX',
+])
+
+async function importTypeScript(file: string): Promise<unknown> {
+  if (!stripsTypes()) return importWithJiti(file)
+  try {
+    return await importFresh(file)
+  } catch (error) {
+    if (!BEYOND_STRIPPING.has((error as NodeJS.ErrnoException).code ?? '')) throw error
+    return importWithJiti(file)
+  }
+}
+
+async function importFresh(file: string): Promise<unknown> {
+  return ((await import(/* @vite-ignore */ freshUrl(file))) as { default?: unknown }).default
 }
 
 /** A dev server that restarts reads the file again instead of Node's module cache. */
