@@ -21,7 +21,7 @@ const TLS_REASON =
 export function connectionReason(error: unknown): string {
   const reason = reasonOf(error)
   if (reason !== 'EPROTO') return reason
-  const told = /:SSL routines:\w*:([a-z0-9 ]+):/.exec((error as Error).message)?.[1]
+  const told = /:SSL routines:\w*:([a-z0-9 /]+):/.exec((error as Error).message)?.[1]
   return told === undefined ? reason : `ERR_SSL_${told.toUpperCase().replaceAll(' ', '_')}`
 }
 
