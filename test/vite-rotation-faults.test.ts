@@ -55,6 +55,38 @@ describe('a configuration that is edited', () => {
   })
 })
 
+describe('a link', () => {
+  it('made and taken back under a running server moves the values to the document and home again', async () => {
+    const [own, linked] = [open(), open()]
+    const { bao: place } = inject('servers')
+    const bao = new Bao(place)
+    const mount = `link-${randomBytes(4).toString('hex')}`
+    await bao.mount(mount, 2)
+    await bao.write2(mount, 'app', { A: linked })
+    vi.stubEnv('VAULT_TOKEN', place.token)
+    const config = {
+      providers: { local: { type: 'local' }, vault: { type: 'vault', url: place.url, mount } },
+      secrets: { A: 'local:A' },
+      client: ['A'],
+    }
+    await start(
+      {
+        'secrets.config.json': JSON.stringify(config),
+        'src/main.ts': `${COUNT}document.querySelector('#out').textContent = import.meta.env.A`,
+      },
+      { A: own },
+      undefined,
+    )
+    await visit()
+    await shows(own)
+    await editsTo({ 'secrets.links.json': '{ "links": { "development": "vault:app" } }' }, linked)
+    await edits({ 'secrets.links.json': '{ "links"' }, overlayComes)
+    expect(await overlay()).toContain('secrets.links.json is not JSON.')
+    await edits({ 'secrets.links.json': '{ "links": {} }' }, overlayGoes)
+    await shows(own)
+  })
+})
+
 describe('a denied import', () => {
   it('is told with name, chain, frame and fix in overlay and terminal, and goes when it is mended', async () => {
     const [first, second] = [open(), open()]
