@@ -177,6 +177,41 @@ describe('a client secret', () => {
     await shows(second)
     expect(await loads()).toBe(3)
   })
+
+  it('is the new one where a page shows it that was still loading', async () => {
+    const [first, second] = [open(), open()]
+    await start(
+      {
+        'index.html': PAGE.replace('<p ', '<title>%TITLE%</title><p '),
+        'src/main.ts': `${COUNT}document.querySelector('#out').textContent = 'here'`,
+      },
+      { TITLE: first },
+      fromLocal(['TITLE'], { client: ['TITLE'] }),
+    )
+    // With a page that listens, Vite keeps nothing for those that do not yet.
+    const other = await dev.browser.newPage()
+    const connected = other.waitForEvent('console', (message) => message.text().includes('connected'))
+    await other.goto(dev.server.resolvedUrls!.local[0]!)
+    await connected
+    // Its scripts wait, the one that listens for changes among them.
+    let go = (): void => {}
+    const gone = new Promise<void>((resolve) => {
+      go = resolve
+    })
+    await dev.page.route(/@vite\/client|html-proxy/, async (route) => {
+      await gone
+      await route.continue()
+    })
+    await dev.page.goto(dev.server.resolvedUrls!.local[0]!, { waitUntil: 'commit' })
+    await until(async () => expect(await dev.page.title()).toBe(first))
+    const changed = dev.project.output.length
+    await set('TITLE', second)
+    await until(() => expect(dev.project.output.slice(changed).join()).toContain('TITLE changed'))
+    go()
+    await until(async () => expect(await dev.page.title()).toBe(second))
+    await shows('here')
+    await other.close()
+  })
 })
 
 describe('a .env file', () => {

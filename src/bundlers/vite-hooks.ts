@@ -176,7 +176,8 @@ export function viteHooks(session: Session): Plugin {
         const graph = new Graph(session, { consumer: 'client', root: config!.root })
         for (const { name, start } of filled.denied) graph.denyHtml(name, filename, { source: html, start })
         attempt(() => graph.finish(() => []), filename)
-        return filled.html
+        const tags = rotation && names.length > 0 ? rotation.pageMark : []
+        return { html: filled.html, tags }
       },
     },
 

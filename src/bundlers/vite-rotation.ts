@@ -1,5 +1,5 @@
 import { basename } from 'node:path'
-import type { DevEnvironment, ErrorPayload, ViteDevServer } from 'vite'
+import type { DevEnvironment, ErrorPayload, HtmlTagDescriptor, ViteDevServer } from 'vite'
 import { SecretsError } from '../core/errors.ts'
 import { CLIENT_ID, SERVER_ID } from '../core/expose/ids.ts'
 import { changedNames, type Snapshot } from '../core/snapshot.ts'
@@ -97,6 +97,9 @@ export class Rotation {
     this.#client.hot.on('secrets:served', ({ round }: { round: number }) => {
       if (round !== this.#round) void updateClient(this.#client, [...session.names], false)
     })
+    this.#client.hot.on('secrets:shown', ({ round }: { round: number }, client) => {
+      if (round !== this.#round) client.send({ type: 'full-reload', path: '*' })
+    })
     void session
       .watch({
         onChange: (names, snapshot) => this.#inTurn(() => this.#rotate(names, snapshot)),
@@ -118,6 +121,19 @@ export class Rotation {
   /** What the client module says of itself, to be told when it changed while its page was loading. */
   get mark(): string {
     return `import.meta.hot?.send('secrets:served', { round: ${this.#round} })\n`
+  }
+
+  /**
+   * The same for a page that shows values by itself. Vite makes a module of the script, which every page at this
+   * address shares, so what this page has stands outside of it.
+   */
+  get pageMark(): HtmlTagDescriptor[] {
+    const read = `document.querySelector('meta[name="secrets-shown"]').content`
+    const children = `import.meta.hot?.send('secrets:shown', { round: Number(${read}) })`
+    return [
+      { tag: 'meta', attrs: { name: 'secrets-shown', content: String(this.#round) } },
+      { tag: 'script', attrs: { type: 'module' }, children },
+    ]
   }
 
   /** @returns how to end that */
