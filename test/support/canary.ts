@@ -28,13 +28,12 @@ export function canariesIn(content: string | Uint8Array, values: readonly string
   )
 }
 
-/** Every file below a folder that holds one of the values, links not followed. */
+/** Every file below a folder that holds one of the values; links are not followed, as Node 22 does in a recursive listing. */
 export function canaryFiles(folder: string, values: readonly string[]): string[] {
-  const found: string[] = []
-  for (const entry of readdirSync(folder, { withFileTypes: true, recursive: true })) {
-    if (!entry.isFile()) continue
-    const path = join(entry.parentPath, entry.name)
-    if (statSync(path).size > 0 && canariesIn(readFileSync(path), values).length > 0) found.push(path)
-  }
-  return found
+  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
+    const path = join(folder, entry.name)
+    if (entry.isDirectory()) return canaryFiles(path, values)
+    if (!entry.isFile() || statSync(path).size === 0) return []
+    return canariesIn(readFileSync(path), values).length > 0 ? [path] : []
+  })
 }
