@@ -1,18 +1,31 @@
+import type { Places } from './doubt.ts'
+
 /** Bytes. */
 const FEW = 4 << 20
 
 let searched = 0
 
+/** A text, a character for each byte, and where to look in it. */
+export interface Cold {
+  readonly text: string
+  readonly places: Places
+}
+
 /**
- * A text, a character for each byte, as long as this process has searched little: V8 makes machine code of a pattern
+ * Whether this process has searched little so far: V8 makes machine code of a pattern
  * before its first long text, and of a loop over bytes after that loop has run for a while, when most builds are over.
  * Later the loops are faster.
  *
- * @returns `undefined` once the loops are compiled
+ * @param length of what is to be searched now
  */
-export function coldText(bytes: Uint8Array, length: number): string | undefined {
-  if (searched >= FEW) return undefined
+export function isCold(length: number): boolean {
+  if (searched >= FEW) return false
   searched += length
+  return true
+}
+
+/** Bytes as a text, a character for each. */
+export function textOf(bytes: Uint8Array, length: number): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, length).toString('latin1')
 }
 

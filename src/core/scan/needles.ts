@@ -3,7 +3,8 @@ import type { Encoding, ScanValue } from './types.ts'
 
 /** A byte string to look for, and what it would mean to find it. */
 export interface Needle {
-  readonly bytes: Uint8Array
+  /** A character for each byte. */
+  readonly form: string
   /** Who is found when it is: several values may share a form. */
   readonly owners: { readonly name: string; readonly encoding: Encoding }[]
   /** Whether it is text that a minifier, JSON or HTML may have escaped. */
@@ -22,7 +23,7 @@ export function needlesOf(values: readonly ScanValue[]): Needle[] {
   /** @param form a character for each byte */
   const add = (name: string, encoding: Encoding, form: string, text = false) => {
     const known = needles.get(form)
-    if (known === undefined) needles.set(form, { bytes: bytesOf(form), owners: [{ name, encoding }], text })
+    if (known === undefined) needles.set(form, { form, owners: [{ name, encoding }], text })
     else {
       known.text ||= text
       // The first encoding that is tried is the plainest.
@@ -72,7 +73,7 @@ function asBytes(text: string): string {
 }
 
 /** Not a Buffer: inner loops that see two classes of bytes are slow. */
-function bytesOf(form: string): Uint8Array {
+export function bytesOf({ form }: Needle): Uint8Array {
   return new Uint8Array(Buffer.from(form, 'latin1'))
 }
 

@@ -1,4 +1,6 @@
+import { type Cold, isCold, textOf } from './cold.ts'
 import { Context } from './context.ts'
+import type { Places } from './doubt.ts'
 import { BACKSLASH, ENTITY, type Escape, LONGEST_ESCAPE, PERCENT, readEscape, writeEscape } from './escape.ts'
 import type { NeedleFilter } from './filter.ts'
 import { JOINT, JOINT_STARTER, LINE, readSeam, WRAP, WRAP_STARTER } from './seams.ts'
@@ -60,6 +62,7 @@ interface Span {
  */
 export class UnescapedView {
   readonly #filter: NeedleFilter
+  readonly #places: () => Places
   readonly #sizes: readonly number[]
   readonly #context: Context
   readonly #reach: number
@@ -69,36 +72,46 @@ export class UnescapedView {
 
   /**
    * @param filter finds the needles.
-   * @param needles the same needles; only those that are text are expected to be escaped.
+   * @param options.forms the same needles.
+   * @param options.text which of them are text: only those are expected to be escaped.
+   * @param options.places where to look for escapes, as long as the loops are cold.
    */
   constructor(
     filter: NeedleFilter,
-    needles: readonly { readonly bytes: Uint8Array; readonly text: boolean }[],
+    options: { forms: readonly Uint8Array[]; text: readonly boolean[]; places: () => Places },
   ) {
-    const text = needles.filter((needle) => needle.text).map((needle) => needle.bytes)
+    const { forms, text, places } = options
+    const escaped = forms.filter((_, index) => text[index])
     this.#filter = filter
-    this.#sizes = needles.map((needle) => needle.bytes.length)
-    this.#context = new Context(text)
-    this.#reach = text.reduce((longest, { length }) => Math.max(longest, length), LINE) + 2 * LONGEST_ESCAPE
+    this.#places = places
+    this.#sizes = forms.map(({ length }) => length)
+    this.#context = new Context(escaped)
+    this.#reach =
+      escaped.reduce((longest, { length }) => Math.max(longest, length), LINE) + 2 * LONGEST_ESCAPE
   }
 
   /** Reports what is found in escaped text, perhaps in several ways; nothing that is unescaped. */
   search(
     bytes: Uint8Array,
-    { wanted, isCode }: { wanted: (needle: number) => boolean; isCode: boolean },
+    {
+      wanted,
+      isCode,
+      text,
+    }: { wanted: (needle: number) => boolean; isCode: boolean; text: string | undefined },
     hit: ViewHit,
   ): void {
-    this.#passes(bytes, bytes.length, { depth: 0, wraps: !isCode }, wanted, hit)
+    this.#passes(bytes, bytes.length, { depth: 0, wraps: !isCode, text }, wanted, hit)
   }
 
   #passes(
     source: Uint8Array,
     length: number,
-    { depth, wraps }: { depth: number; wraps: boolean },
+    { depth, wraps, text }: { depth: number; wraps: boolean; text: string | undefined },
     wanted: (needle: number) => boolean,
     hit: ViewHit,
   ): void {
-    this.#context.stretches(source, length, { reach: this.#reach, wraps }, (from, to, kinds) => {
+    const cold: Cold | undefined = text === undefined ? undefined : { text, places: this.#places() }
+    this.#context.stretches(source, length, { reach: this.#reach, wraps, cold }, (from, to, kinds) => {
       for (const kind of KINDS) {
         if ((kinds & kind.kind) === 0) continue
         const pass: Pass = { source, length, from, to, kind, marks: [] }
@@ -111,7 +124,9 @@ export class UnescapedView {
           if (span !== undefined) hit(needle, span.start, span.end, kind.encoding)
         })
         if (depth + 1 === PASSES) continue
-        this.#passes(view, size, { depth: depth + 1, wraps: true }, wanted, (needle, start, end) => {
+        const undone = isCold(size) ? textOf(view, size) : undefined
+        const next = { depth: depth + 1, wraps: true, text: undone }
+        this.#passes(view, size, next, wanted, (needle, start, end) => {
           const span = this.#locate(pass, start, end)
           if (span !== undefined) hit(needle, span.start, span.end, 'escaped twice')
         })
