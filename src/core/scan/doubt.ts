@@ -1,22 +1,19 @@
+import { Offsets, type Places } from './cold.ts'
+import { MARK } from './embedded.ts'
 import { PLACE } from './escape.ts'
 import type { Needle } from './needles.ts'
 import { OPEN, PLUS, WRAPPED } from './seams.ts'
 
-/** Runs that are rare in code, and of which every form of most values has one, at least this long. */
-const RUN = 16
-/** Any stretch of `RUN` holds one of its pieces whole, if they are counted from any place before it. */
-const PIECE = RUN / 2
-
-const TOKEN = String.raw`[\w+/-]`
-const LIST = String.raw`[\d,]`
-const WIDE = String.raw`(?:[^\0]\0)`
-
-/** The tokens of keys and encodings, lists of bytes, UTF-16. A count in braces would be a slow loop. */
-const RUNS: readonly RegExp[] = [
-  new RegExp(`${TOKEN.repeat(RUN)}${TOKEN}*`, 'g'),
-  new RegExp(`${LIST.repeat(RUN)}${LIST}*`, 'g'),
-  new RegExp(`${WIDE.repeat(RUN / 2)}${WIDE}*`, 'g'),
-]
+/**
+ * Keys, encodings and lists of bytes consist of these, in longer runs than code does: of most values every form has
+ * such a run.
+ */
+const TOKEN = String.raw`[\w+/,-]`
+const LONG = 24
+/** Where a form has no long one. A data URL that is worth a look has one of this length, in any case. */
+const SHORT = 16
+/** UTF-16 of what most values consist of. */
+const WIDE = /(?:[^\0]\0){8}/
 
 /** So many forms without such a run are searched for one by one. */
 const MOST_OTHERS = 12
@@ -26,12 +23,6 @@ const ESCAPED = String.raw`\w\\%&;#{}"'\`$+/\- \t\r\n`
 /** Farther around an escape nobody looks. */
 const FARTHEST = 16
 
-/** Where escapes and seams are worth a look: see `Doubts`. */
-export interface Places {
-  readonly escape: RegExp
-  readonly plus: RegExp
-}
-
 /**
  * Says of a text, a character for each byte, that it cannot hold a value, without tables and without a loop in JavaScript:
  * by patterns, which V8 makes machine code of at once. Whatever it doubts is searched.
@@ -39,45 +30,74 @@ export interface Places {
 export class Doubts {
   /** All forms in small letters. */
   readonly #forms: string
+  readonly #run: RegExp
+  /** Any stretch as long as a run holds a piece of this length, wherever the first of them begins. */
+  readonly #piece: number
   readonly #others: readonly string[]
-  readonly #places: { any: RegExp } & Places
+  readonly #place: RegExp
 
   constructor(needles: readonly Needle[]) {
-    this.#forms = needles
-      .map(({ form }) => form)
-      .join('\n')
-      .toLowerCase()
-    this.#others = needles.flatMap(({ form }) => (RUNS.some((run) => form.search(run) !== -1) ? [] : [form]))
-    const texts = needles.flatMap(({ form, text }) => (text ? [form] : []))
-    this.#places = placesOf(texts)
+    const all = needles.map(({ form }) => form)
+    this.#forms = all.join('\n').toLowerCase()
+    const narrow = all.filter((form) => !WIDE.test(form))
+    const isLong = runOf(LONG)
+    const isShort = runOf(SHORT)
+    const size = narrow.every((form) => form.search(isLong) !== -1) ? LONG : SHORT
+    this.#run = size === LONG ? isLong : isShort
+    this.#piece = size / 2
+    this.#others = size === LONG ? [] : narrow.filter((form) => form.search(isShort) === -1)
+    this.#place = placeOf(needles.flatMap(({ form, text }) => (text ? [form] : [])))
   }
 
-  get places(): Places {
-    return this.#places
+  /** @returns whether a form may stand in the text as it is, and whether a data URL may */
+  raw(text: string): { readonly form: boolean; readonly embedded: boolean } {
+    const runs = [...new Set(text.match(this.#run))]
+    return { form: this.#mayHold(text, runs), embedded: runs.some((run) => run.includes(MARK)) }
   }
 
-  /** Whether a form may stand in the text as it is. */
-  raw(text: string): boolean {
+  #mayHold(text: string, runs: readonly string[]): boolean {
     const others = this.#others
     if (others.length > MOST_OTHERS || others.some((form) => text.includes(form))) return true
+    if (text.includes('\0') && WIDE.test(text)) return true
     const forms = this.#forms
+    const piece = this.#piece
     // A piece costs about a tenth as much as all forms have characters; then the tables are cheaper.
     let left = (text.length * 10 + 5e6) / forms.length
-    for (const run of RUNS) {
-      for (const found of text.match(run) ?? []) {
-        for (let at = 0; at + PIECE <= found.length; at += PIECE) {
-          // Hexadecimal digits are found in capitals as well.
-          if (--left < 0 || forms.includes(found.slice(at, at + PIECE).toLowerCase())) return true
-        }
+    for (const run of runs) {
+      for (let at = 0; at + piece <= run.length; at += piece) {
+        // Hexadecimal digits are found in capitals as well.
+        if (--left < 0 || forms.includes(run.slice(at, at + piece).toLowerCase())) return true
       }
     }
     return false
   }
 
-  /** Whether an escape or a seam may stand in a form. @param wraps whether base64 in lines counts */
-  undone(text: string, wraps: boolean): boolean {
-    return text.search(this.#places.any) !== -1 || (wraps && text.search(WRAPPED) !== -1)
+  /** Where escapes and seams may be in a form. */
+  places(text: string): Places {
+    const pattern = this.#place
+    const places = { escapes: new Offsets(), pluses: new Offsets(), opens: new Offsets() }
+    pattern.lastIndex = 0
+    while (pattern.test(text)) {
+      const at = pattern.lastIndex - 1
+      const sign = text[at]
+      if (sign === '+') places.pluses.add(at)
+      else if (sign === '$') places.opens.add(at)
+      else places.escapes.add(at)
+    }
+    return places
   }
+
+  /** @returns the places, if there are any or if base64 is broken into lines and that is asked for */
+  undone(text: string, wraps: boolean): Places | undefined {
+    const places = this.places(text)
+    const some = !places.escapes.isEmpty || !places.pluses.isEmpty || !places.opens.isEmpty
+    return some || (wraps && text.search(WRAPPED) !== -1) ? places : undefined
+  }
+}
+
+/** A count in braces would be a slow loop. */
+function runOf(length: number): RegExp {
+  return new RegExp(`${TOKEN.repeat(length)}${TOKEN}*`, 'g')
 }
 
 /**
@@ -85,18 +105,11 @@ export class Doubts {
  * escapes and seams consist of, at least as long as the form. So a place counts only where such a run extends far
  * enough to one side. What opens a template counts anyway: its end may be far off.
  */
-function placesOf(forms: readonly string[]): { any: RegExp } & Places {
+function placeOf(forms: readonly string[]): RegExp {
   const shortest = forms.reduce((least, { length }) => Math.min(least, length), Number.POSITIVE_INFINITY)
   const half = Math.min(FARTHEST, Math.ceil((shortest - 1) / 2))
   const own = new Set(forms.join('').match(new RegExp(`[^${ESCAPED}]`, 'g')))
   const codes = Array.from(own, (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`)
   const side = `[${ESCAPED}${codes.join('')}]`.repeat(half)
-  const near = `(?:(?=${side})|(?<=${side}[^]))`
-  const escaped = `(?:${PLACE})${near}`
-  const plus = `${PLUS}${near}`
-  return {
-    any: new RegExp(`${escaped}|${plus}|${OPEN}`),
-    escape: new RegExp(escaped, 'g'),
-    plus: new RegExp(plus, 'g'),
-  }
+  return new RegExp(`(?:${PLACE}|${PLUS})(?:(?=${side})|(?<=${side}[^]))|${OPEN}`, 'g')
 }

@@ -1,4 +1,4 @@
-import { type Cold, findIn } from './cold.ts'
+import type { Offsets } from './cold.ts'
 
 /** What kind of escape stood there. */
 export const BACKSLASH = 1
@@ -38,22 +38,18 @@ export class Starters {
   #percent = -1
   #ampersand = -1
 
-  /** The last place that a pattern has found. */
-  #place = -1
-  readonly #cold: Cold | undefined
+  readonly #known: Offsets | undefined
 
-  constructor(bytes: Uint8Array, length: number, cold: Cold | undefined) {
+  /** @param known where they are, if that is known. */
+  constructor(bytes: Uint8Array, length: number, known: Offsets | undefined) {
     this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, length)
-    this.#cold = cold
+    this.#known = known
   }
 
   /** @returns the first at or after `at`, or the length when there is none; never to be asked backwards. */
   next(at: number): number {
     const bytes = this.#bytes
-    if (this.#cold !== undefined) {
-      if (this.#place < at) this.#place = findIn(this.#cold.text, this.#cold.places.escape, at)
-      return this.#place
-    }
+    if (this.#known !== undefined) return this.#known.next(at, bytes.length)
     const near = Math.min(at + NEAR, bytes.length)
     while (at < near && STARTER[bytes[at]!] === 0) at++
     if (at < near || at >= bytes.length) return at

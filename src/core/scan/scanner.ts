@@ -1,8 +1,9 @@
 import { createHmac } from 'node:crypto'
+import type { Places } from './cold.ts'
 import { reasonNotToScan } from './common.ts'
 import { Content } from './content.ts'
 import { Doubts } from './doubt.ts'
-import { embeddedIn, MARK } from './embedded.ts'
+import { embeddedIn } from './embedded.ts'
 import { NeedleFilter } from './filter.ts'
 import { bytesOf, needlesOf } from './needles.ts'
 import { type Match, nameWithout, toFindings } from './report.ts'
@@ -44,7 +45,7 @@ export function createScanner(values: Iterable<ScanValue>): Scanner {
     const text = needles.map((needle) => needle.text)
     return {
       filter,
-      view: once(() => new UnescapedView(filter, { forms, text, places: () => doubts().places })),
+      view: once(() => new UnescapedView(filter, { forms, text, find: (text) => doubts().places(text) })),
     }
   })
 
@@ -57,29 +58,41 @@ export function createScanner(values: Iterable<ScanValue>): Scanner {
     })
   }
 
-  const undoneMatches = ({ bytes, text }: Content, isCode: boolean, matches: Match[]): void => {
+  const undoneMatches = (
+    bytes: Uint8Array,
+    where: { wraps: boolean; places: Places | undefined },
+    matches: Match[],
+  ): void => {
     const undone = new Map<number, number>()
     const wanted = (index: number) => needles[index]!.text && underLimit(undone, index, MOST_TRIES)
     search()
       .view()
-      .search(bytes, { wanted, isCode, text }, (index, start, end, escaping) => {
+      .search(bytes, { ...where, wanted }, (index, start, end, escaping) => {
         for (const { name, encoding } of needles[index]!.owners)
           matches.push({ name, encoding: encoding === 'plain' ? escaping : encoding, start, end })
       })
   }
 
-  const matchesIn = (content: Content, isCode = false): Match[] => {
+  const matchesIn = (content: Content, isCode = false): { matches: Match[]; embedded: boolean } => {
     const { text } = content
     const matches: Match[] = []
-    if (text === undefined || doubts().raw(text)) rawMatches(content.bytes, matches)
-    if (text === undefined || doubts().undone(text, !isCode)) undoneMatches(content, isCode, matches)
-    return matches
+    const wraps = !isCode
+    if (text === undefined) {
+      rawMatches(content.bytes, matches)
+      undoneMatches(content.bytes, { wraps, places: undefined }, matches)
+      return { matches, embedded: true }
+    }
+    const { form, embedded } = doubts().raw(text)
+    if (form) rawMatches(content.bytes, matches)
+    const places = doubts().undone(text, wraps)
+    if (places) undoneMatches(content.bytes, { wraps, places }, matches)
+    return { matches, embedded }
   }
 
   const scanAt = (content: Content, asset: string, depth: number): Finding[] => {
-    const matches = matchesIn(content, CODE.test(asset))
+    const { matches, embedded } = matchesIn(content, CODE.test(asset))
     const findings = matches.length === 0 ? [] : toFindings(matches, content.bytes, asset)
-    if (depth === DEEPEST || content.text?.includes(MARK) === false) return findings
+    if (depth === DEEPEST || !embedded) return findings
     for (const inner of embeddedIn(content.bytes))
       findings.push(...scanAt(new Content(inner.bytes), `${asset} (${inner.label})`, depth + 1))
     return findings
@@ -93,7 +106,7 @@ export function createScanner(values: Iterable<ScanValue>): Scanner {
       return ends().reach
     },
     held: (bytes) => ends().held(bytes),
-    redact: (text) => nameWithout(matchesIn(new Content(text)), text),
+    redact: (text) => nameWithout(matchesIn(new Content(text)).matches, text),
     fingerprint(name, key) {
       // Two secrets may have one dot key: a change of either is a change.
       const texts = scannable.filter((value) => value.name === name).map(({ text }) => text.trim())
@@ -101,7 +114,7 @@ export function createScanner(values: Iterable<ScanValue>): Scanner {
     },
     scan(content, asset) {
       if (needles.length === 0) return []
-      const inName = matchesIn(new Content(asset))
+      const { matches: inName } = matchesIn(new Content(asset))
       if (inName.length === 0) return scanAt(new Content(content), asset, 0)
       const safe = nameWithout(inName, asset)
       const names = new Set(inName.map((match) => match.name))

@@ -1,6 +1,5 @@
-import { type Cold, isCold, textOf } from './cold.ts'
+import { isCold, type Places, textOf } from './cold.ts'
 import { Context } from './context.ts'
-import type { Places } from './doubt.ts'
 import { BACKSLASH, ENTITY, type Escape, LONGEST_ESCAPE, PERCENT, readEscape, writeEscape } from './escape.ts'
 import type { NeedleFilter } from './filter.ts'
 import { JOINT, JOINT_STARTER, LINE, readSeam, WRAP, WRAP_STARTER } from './seams.ts'
@@ -62,7 +61,7 @@ interface Span {
  */
 export class UnescapedView {
   readonly #filter: NeedleFilter
-  readonly #places: () => Places
+  readonly #find: (text: string) => Places
   readonly #sizes: readonly number[]
   readonly #context: Context
   readonly #reach: number
@@ -74,16 +73,16 @@ export class UnescapedView {
    * @param filter finds the needles.
    * @param options.forms the same needles.
    * @param options.text which of them are text: only those are expected to be escaped.
-   * @param options.places where to look for escapes, as long as the loops are cold.
+   * @param options.find where to look for escapes, as long as the loops are cold.
    */
   constructor(
     filter: NeedleFilter,
-    options: { forms: readonly Uint8Array[]; text: readonly boolean[]; places: () => Places },
+    options: { forms: readonly Uint8Array[]; text: readonly boolean[]; find: (text: string) => Places },
   ) {
-    const { forms, text, places } = options
+    const { forms, text, find } = options
     const escaped = forms.filter((_, index) => text[index])
     this.#filter = filter
-    this.#places = places
+    this.#find = find
     this.#sizes = forms.map(({ length }) => length)
     this.#context = new Context(escaped)
     this.#reach =
@@ -93,25 +92,20 @@ export class UnescapedView {
   /** Reports what is found in escaped text, perhaps in several ways; nothing that is unescaped. */
   search(
     bytes: Uint8Array,
-    {
-      wanted,
-      isCode,
-      text,
-    }: { wanted: (needle: number) => boolean; isCode: boolean; text: string | undefined },
+    { wanted, ...where }: { wanted: (needle: number) => boolean; wraps: boolean; places: Places | undefined },
     hit: ViewHit,
   ): void {
-    this.#passes(bytes, bytes.length, { depth: 0, wraps: !isCode, text }, wanted, hit)
+    this.#passes(bytes, bytes.length, { depth: 0, ...where }, wanted, hit)
   }
 
   #passes(
     source: Uint8Array,
     length: number,
-    { depth, wraps, text }: { depth: number; wraps: boolean; text: string | undefined },
+    { depth, wraps, places }: { depth: number; wraps: boolean; places: Places | undefined },
     wanted: (needle: number) => boolean,
     hit: ViewHit,
   ): void {
-    const cold: Cold | undefined = text === undefined ? undefined : { text, places: this.#places() }
-    this.#context.stretches(source, length, { reach: this.#reach, wraps, cold }, (from, to, kinds) => {
+    this.#context.stretches(source, length, { reach: this.#reach, wraps, places }, (from, to, kinds) => {
       for (const kind of KINDS) {
         if ((kinds & kind.kind) === 0) continue
         const pass: Pass = { source, length, from, to, kind, marks: [] }
@@ -124,14 +118,17 @@ export class UnescapedView {
           if (span !== undefined) hit(needle, span.start, span.end, kind.encoding)
         })
         if (depth + 1 === PASSES) continue
-        const undone = isCold(size) ? textOf(view, size) : undefined
-        const next = { depth: depth + 1, wraps: true, text: undone }
+        const next = { depth: depth + 1, wraps: true, places: this.#placesIn(view, size) }
         this.#passes(view, size, next, wanted, (needle, start, end) => {
           const span = this.#locate(pass, start, end)
           if (span !== undefined) hit(needle, span.start, span.end, 'escaped twice')
         })
       }
     })
+  }
+
+  #placesIn(bytes: Uint8Array, length: number): Places | undefined {
+    return isCold(length) ? this.#find(textOf(bytes, length)) : undefined
   }
 
   #buffer(depth: number, size: number): Uint8Array {
