@@ -11,9 +11,8 @@ let searched = 0
  * @param length of what is to be searched now
  */
 export function isCold(length: number): boolean {
-  if (searched >= FEW) return false
   searched += length
-  return true
+  return searched <= FEW
 }
 
 /** Bytes as a text, a character for each. */
