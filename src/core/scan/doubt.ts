@@ -15,6 +15,8 @@ const SHORT = 16
 /** UTF-16 of what most values consist of. */
 const WIDE = /(?:[^\0]\0){8}/
 
+const HEX = /[\da-fA-F]{16}/
+
 /** So many forms without such a run are searched for one by one. */
 const MOST_OTHERS = 12
 
@@ -28,24 +30,27 @@ const FARTHEST = 16
  * by patterns, which V8 makes machine code of at once. Whatever it doubts is searched.
  */
 export class Doubts {
-  /** All forms in small letters. */
-  readonly #forms: string
   readonly #run: RegExp
-  /** Any stretch as long as a run holds a piece of this length, wherever the first of them begins. */
-  readonly #piece: number
-  readonly #others: readonly string[]
+  /** Of each form its first run, which is the form itself for most. */
+  readonly #runs: string[] = []
+  /** The same of hexadecimal ones, which are found in any case. */
+  readonly #digits: string[] = []
+  readonly #others: string[] = []
   readonly #place: RegExp
 
   constructor(needles: readonly Needle[]) {
-    const all = needles.map(({ form }) => form)
-    this.#forms = all.join('\n').toLowerCase()
-    const narrow = all.filter((form) => !WIDE.test(form))
-    const isLong = runOf(LONG)
-    const isShort = runOf(SHORT)
-    const size = narrow.every((form) => form.search(isLong) !== -1) ? LONG : SHORT
-    this.#run = size === LONG ? isLong : isShort
-    this.#piece = size / 2
-    this.#others = size === LONG ? [] : narrow.filter((form) => form.search(isShort) === -1)
+    const narrow = needles.filter(({ form }) => !WIDE.test(form))
+    const long = runOf(LONG)
+    let runs = narrow.map(({ form }) => form.match(long)?.[0])
+    this.#run = runs.includes(undefined) ? runOf(SHORT) : long
+    if (this.#run !== long) runs = narrow.map(({ form }) => form.match(this.#run)?.[0])
+    for (let index = 0; index < narrow.length; index++) {
+      const { form, owners } = narrow[index]!
+      const run = runs[index]
+      if (run === undefined) this.#others.push(form)
+      else if (owners[0]?.encoding === 'hex') this.#digits.push(run)
+      else this.#runs.push(run)
+    }
     this.#place = placeOf(needles.flatMap(({ form, text }) => (text ? [form] : [])))
   }
 
@@ -59,17 +64,18 @@ export class Doubts {
     const others = this.#others
     if (others.length > MOST_OTHERS || others.some((form) => text.includes(form))) return true
     if (text.includes('\0') && WIDE.test(text)) return true
-    const forms = this.#forms
-    const piece = this.#piece
-    // A piece costs about a tenth as much as all forms have characters; then the tables are cheaper.
-    let left = (text.length * 10 + 5e6) / forms.length
-    for (const run of runs) {
-      for (let at = 0; at + piece <= run.length; at += piece) {
-        // Hexadecimal digits are found in capitals as well.
-        if (--left < 0 || forms.includes(run.slice(at, at + piece).toLowerCase())) return true
-      }
-    }
-    return false
+    if (runs.length === 0) return false
+    const known = this.#runs
+    const digits = this.#digits
+    const joined = runs.join('\n')
+    // Else the tables are cheaper.
+    if (joined.length * (known.length + digits.length) > text.length * 32 + 25e6) return true
+    if (known.some((run) => joined.includes(run))) return true
+    const hex = runs
+      .filter((run) => HEX.test(run))
+      .join('\n')
+      .toLowerCase()
+    return hex !== '' && digits.some((run) => hex.includes(run))
   }
 
   /** Where escapes and seams may be in a form. */

@@ -36,22 +36,20 @@ export function createScanner(values: Iterable<ScanValue>): Scanner {
   }
   const needles = needlesOf(scannable)
   const doubts = once(() => new Doubts(needles))
-  const bytesOfNeedles = once(() => needles.map(bytesOf))
-  // Tables for the whole search, which a build needs only when there is a doubt.
-  const search = once(() => {
-    const forms = bytesOfNeedles()
+  const forms = once(() => needles.map(bytesOf))
+  // Tables, which a build needs only where there is a doubt.
+  const filter = once(() => {
     const hex = needles.flatMap(({ owners }, index) => (owners[0]?.encoding === 'hex' ? [index] : []))
-    const filter = new NeedleFilter(forms, new Set(hex))
+    return new NeedleFilter(forms(), new Set(hex))
+  })
+  const view = once(() => {
     const text = needles.map((needle) => needle.text)
-    return {
-      filter,
-      view: once(() => new UnescapedView(filter, { forms, text, find: (text) => doubts().places(text) })),
-    }
+    return new UnescapedView(filter, { forms: forms(), text, find: (bytes) => doubts().places(bytes) })
   })
 
   const rawMatches = (bytes: Uint8Array, matches: Match[]): void => {
     const raw = new Map<number, number>()
-    search().filter.search(bytes, bytes.length, (index, start) => {
+    filter().search(bytes, bytes.length, (index, start) => {
       if (!underLimit(raw, index, MOST_HITS)) return
       const { owners, form } = needles[index]!
       for (const owner of owners) matches.push({ ...owner, start, end: start + form.length })
@@ -65,12 +63,10 @@ export function createScanner(values: Iterable<ScanValue>): Scanner {
   ): void => {
     const undone = new Map<number, number>()
     const wanted = (index: number) => needles[index]!.text && underLimit(undone, index, MOST_TRIES)
-    search()
-      .view()
-      .search(bytes, { ...where, wanted }, (index, start, end, escaping) => {
-        for (const { name, encoding } of needles[index]!.owners)
-          matches.push({ name, encoding: encoding === 'plain' ? escaping : encoding, start, end })
-      })
+    view().search(bytes, { ...where, wanted }, (index, start, end, escaping) => {
+      for (const { name, encoding } of needles[index]!.owners)
+        matches.push({ name, encoding: encoding === 'plain' ? escaping : encoding, start, end })
+    })
   }
 
   const matchesIn = (content: Content, isCode = false): { matches: Match[]; embedded: boolean } => {
@@ -98,7 +94,7 @@ export function createScanner(values: Iterable<ScanValue>): Scanner {
     return findings
   }
 
-  const ends = once(() => new Ends(bytesOfNeedles()))
+  const ends = once(() => new Ends(forms()))
 
   return {
     unscannable,

@@ -60,7 +60,7 @@ interface Span {
  * escapes that may matter are undone; what holds no escape is found in the raw bytes.
  */
 export class UnescapedView {
-  readonly #filter: NeedleFilter
+  readonly #filter: () => NeedleFilter
   readonly #find: (text: string) => Places
   readonly #sizes: readonly number[]
   readonly #context: Context
@@ -76,7 +76,7 @@ export class UnescapedView {
    * @param options.find where to look for escapes, as long as the loops are cold.
    */
   constructor(
-    filter: NeedleFilter,
+    filter: () => NeedleFilter,
     options: { forms: readonly Uint8Array[]; text: readonly boolean[]; find: (text: string) => Places },
   ) {
     const { forms, text, find } = options
@@ -112,7 +112,7 @@ export class UnescapedView {
         const view = this.#buffer(depth, to - from)
         const size = this.#undo(pass, view)
         if (size === -1) continue
-        this.#filter.search(view, size, (needle, start) => {
+        this.#filter().search(view, size, (needle, start) => {
           if (!wanted(needle)) return
           const span = this.#locate(pass, start, start + this.#sizes[needle]!)
           if (span !== undefined) hit(needle, span.start, span.end, kind.encoding)
