@@ -41,9 +41,9 @@ const text = fc.oneof(
 const wellFormed = (value: string) => value.replace(/\p{Surrogate}/gu, '\ufffd')
 const inJson = (value: string) => JSON.stringify(value).slice(1, -1)
 const percent = (bytes: Buffer) => bytes.toString('hex').replace(/../g, '%$&')
-const divided = (value: string, joint: string) => {
+const divided = (value: string, joint: string, end = '"') => {
   const middle = value.length >> 1
-  return `"${inJson(value.slice(0, middle))}${joint}${inJson(value.slice(middle))}"`
+  return `"${inJson(value.slice(0, middle))}${joint}${inJson(value.slice(middle))}${end}`
 }
 const base64 = (value: string, before = 0) => Buffer.concat([Buffer.alloc(before, 'x'), Buffer.from(value)])
 
@@ -63,7 +63,7 @@ const WAYS: readonly ((value: string) => string)[] = [
     (value: string) => percent(Buffer.from(value)),
     (value: string) => divided(value, '" + "'),
     (value: string) => divided(value, "' +\n        '"),
-    (value: string) => divided(value, '${"'),
+    (value: string) => divided(value, '${"', '"}`'),
     (value: string) => inJson(divided(value, '" +\n  "')),
     (value: string) => value.replace(/.{5}/gs, '$&\\\n'),
     (value: string) => [...value].reverse().join(''),
