@@ -33,7 +33,7 @@ export async function scanOutputs(
   const findings: Finding[] = []
   for (const { name, content } of all) {
     if (excluded(name)) continue
-    findings.push(...scanner.scan(typeof content === 'string' ? Buffer.from(content) : content, name))
+    findings.push(...scanner.scan(content, name))
   }
   const read: ReadAsset = async (asset) => {
     const file = all.find(({ name }) => name === asset)

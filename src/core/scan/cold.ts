@@ -4,23 +4,48 @@ const FEW = 4 << 20
 let searched = 0
 
 /**
- * A text, a character for each byte, as long as this process has searched little: V8 makes machine code of a pattern
+ * Whether this process has searched little so far: V8 makes machine code of a pattern
  * before its first long text, and of a loop over bytes after that loop has run for a while, when most builds are over.
  * Later the loops are faster.
  *
- * @returns `undefined` once the loops are compiled
+ * @param length of what is to be searched now
  */
-export function coldText(bytes: Uint8Array, length: number): string | undefined {
-  if (searched >= FEW) return undefined
+export function isCold(length: number): boolean {
   searched += length
+  return searched <= FEW
+}
+
+/** Bytes as a text, a character for each. */
+export function textOf(bytes: Uint8Array, length: number): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, length).toString('latin1')
 }
 
-/**
- * @param pattern a global one that matches a single character
- * @returns where it does, at or after `at`; the text's length when nowhere
- */
-export function findIn(text: string, pattern: RegExp, at: number): number {
-  pattern.lastIndex = at
-  return pattern.test(text) ? pattern.lastIndex - 1 : text.length
+/** Offsets in order. */
+export class Offsets {
+  readonly #all: number[] = []
+  #at = 0
+
+  add(offset: number): void {
+    this.#all.push(offset)
+  }
+
+  get isEmpty(): boolean {
+    return this.#all.length === 0
+  }
+
+  /** @returns the first from `from` on, or `none`; never to be asked backwards. */
+  next(from: number, none: number): number {
+    while (this.#at < this.#all.length && this.#all[this.#at]! < from) this.#at++
+    return this.#all[this.#at] ?? none
+  }
+}
+
+/** What patterns have found in a text. */
+export interface Places {
+  /** Where escapes may begin. */
+  readonly escapes: Offsets
+  /** Plus signs between quotes. */
+  readonly pluses: Offsets
+  /** What opens a template with a quote behind it. */
+  readonly opens: Offsets
 }

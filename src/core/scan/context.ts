@@ -1,4 +1,4 @@
-import { coldText } from './cold.ts'
+import type { Places } from './cold.ts'
 import {
   BACKSLASH,
   ENTITY,
@@ -61,17 +61,17 @@ export class Context {
    * could be part of a match, once undone or several times. A match that needs undoing lies wholly in one.
    * @param options.reach how far a match can stretch from an escape.
    * @param options.wraps whether line breaks in base64 are looked for: a sixth of the time.
+   * @param options.places where escapes and seams may begin, as long as patterns find that sooner than loops.
    */
   stretches(
     bytes: Uint8Array,
     length: number,
-    { reach, wraps }: { reach: number; wraps: boolean },
+    { reach, wraps, places }: { reach: number; wraps: boolean; places: Places | undefined },
     visit: Visit,
   ): void {
     const found: Escape = { code: 0, byte: false, end: 0, kind: 0 }
-    const text = coldText(bytes, length)
-    const starters = new Starters(bytes, length, text)
-    const seams = new Seams(bytes, length, wraps, text)
+    const starters = new Starters(bytes, length, places?.escapes)
+    const seams = new Seams(bytes, length, wraps, places)
     const next = (from: number): number => Math.min(starters.next(from), seams.next(from))
     let open = -1
     let kinds = 0

@@ -1,4 +1,4 @@
-import { findIn } from './cold.ts'
+import type { Offsets } from './cold.ts'
 
 /** What kind of escape stood there. */
 export const BACKSLASH = 1
@@ -28,7 +28,7 @@ const NEAR = 12
 /** Another escape, or a seam, so near behind one that is none that it becomes one when that is undone. */
 const NEARBY = /[^\\%&]{0,10}(?:[\\%]|&[#algq]|["'`][ \t\r\n]*[+}]|\$\{|[\w+/-][\r\n][ \t\r\n]*[\w+/-])/
 /** What may begin an escape, or may become one (`&\x61mp;`, `"%4" + "1"`): not the `&&` of code and the `%` of styles. */
-const PLACE = new RegExp(String.raw`\\|%(?=[\da-fA-F]|${NEARBY.source})|&(?=[#algq]|${NEARBY.source})`, 'g')
+export const PLACE: string = String.raw`\\|%(?=[\da-fA-F]|${NEARBY.source})|&(?=[#algq]|${NEARBY.source})`
 
 /** Finds the bytes that may begin an escape, in order, as fast where they are dense as where they are rare. */
 export class Starters {
@@ -38,23 +38,18 @@ export class Starters {
   #percent = -1
   #ampersand = -1
 
-  /** The last place that a pattern has found. */
-  #place = -1
-  readonly #text: string | undefined
+  readonly #known: Offsets | undefined
 
-  /** @param text the same bytes, see `coldText` */
-  constructor(bytes: Uint8Array, length: number, text: string | undefined) {
+  /** @param known where they are, if that is known. */
+  constructor(bytes: Uint8Array, length: number, known: Offsets | undefined) {
     this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, length)
-    this.#text = text
+    this.#known = known
   }
 
   /** @returns the first at or after `at`, or the length when there is none; never to be asked backwards. */
   next(at: number): number {
     const bytes = this.#bytes
-    if (this.#text !== undefined) {
-      if (this.#place < at) this.#place = findIn(this.#text, PLACE, at)
-      return this.#place
-    }
+    if (this.#known !== undefined) return this.#known.next(at, bytes.length)
     const near = Math.min(at + NEAR, bytes.length)
     while (at < near && STARTER[bytes[at]!] === 0) at++
     if (at < near || at >= bytes.length) return at

@@ -3,7 +3,8 @@ import type { Encoding, ScanValue } from './types.ts'
 
 /** A byte string to look for, and what it would mean to find it. */
 export interface Needle {
-  readonly bytes: Uint8Array
+  /** A character for each byte. */
+  readonly form: string
   /** Who is found when it is: several values may share a form. */
   readonly owners: { readonly name: string; readonly encoding: Encoding }[]
   /** Whether it is text that a minifier, JSON or HTML may have escaped. */
@@ -22,7 +23,7 @@ export function needlesOf(values: readonly ScanValue[]): Needle[] {
   /** @param form a character for each byte */
   const add = (name: string, encoding: Encoding, form: string, text = false) => {
     const known = needles.get(form)
-    if (known === undefined) needles.set(form, { bytes: bytesOf(form), owners: [{ name, encoding }], text })
+    if (known === undefined) needles.set(form, { form, owners: [{ name, encoding }], text })
     else {
       known.text ||= text
       // The first encoding that is tried is the plainest.
@@ -54,7 +55,8 @@ export function needlesOf(values: readonly ScanValue[]): Needle[] {
 }
 
 /** A value of several lines, as it is, and with the line ends that a template literal or a form gives it. */
-function lineEndings(text: string): Set<string> {
+function lineEndings(text: string): Iterable<string> {
+  if (!text.includes('\n')) return [text]
   const unix = text.replaceAll('\r\n', '\n')
   return new Set([text, unix, unix.replaceAll('\n', '\r\n')])
 }
@@ -72,7 +74,7 @@ function asBytes(text: string): string {
 }
 
 /** Not a Buffer: inner loops that see two classes of bytes are slow. */
-function bytesOf(form: string): Uint8Array {
+export function bytesOf({ form }: Needle): Uint8Array {
   return new Uint8Array(Buffer.from(form, 'latin1'))
 }
 
@@ -80,13 +82,14 @@ function bytesOf(form: string): Uint8Array {
  * Lines of a value that has several, which would be a leak on their own: free text, and the opaque tokens
  * of structured text (a key in PEM, in JSON, in a kubeconfig). Not what every such document holds.
  */
-function partsOf(text: string): Set<string> {
+function partsOf(text: string): Iterable<string> {
+  if (!text.includes('\n') && !text.includes('\r') && !text.includes('\\n')) return []
   // A key in an environment variable often has its line ends written as `\n`.
   const lines = text
     .replaceAll('\\n', '\n')
     .replaceAll('\\r', '')
     .split(/[\r\n]+/)
-  if (lines.length === 1) return new Set()
+  if (lines.length === 1) return []
   const free = lines.map((line) => line.trim()).filter((line) => !STRUCTURE.test(line))
   const tokens = lines.flatMap((line) => line.match(/[A-Za-z0-9+/_-]+={0,2}/g) ?? [])
   const opaque = tokens.filter((token) => /\d/.test(token) && /[a-z]/.test(token) && /[A-Z]/.test(token))

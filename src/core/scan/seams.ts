@@ -1,4 +1,4 @@
-import { findIn } from './cold.ts'
+import type { Offsets, Places } from './cold.ts'
 import { BACKSLASH, type Escape } from './escape.ts'
 
 /**
@@ -135,14 +135,16 @@ function isWrapped(bytes: Uint8Array, at: number, end: number): boolean {
 }
 
 /** A plus sign between quotes. */
-const PLUS = /\+(?<=["'`][ \t\r\n]{0,200}\+)(?=[ \t\r\n]{0,200}["'`])/g
+export const PLUS: string = String.raw`\+(?<=["'\`][ \t\r\n]{0,200}\+)(?=[ \t\r\n]{0,200}["'\`])`
 /** A quote in the braces of a template. */
-const OPEN = /\$(?=\{[ \t\r\n]{0,200}["'`])/g
+export const OPEN: string = String.raw`\$(?=\{[ \t\r\n]{0,200}["'\`])`
+/** Base64 before a line break, long enough to go on after it. */
+export const WRAPPED: RegExp = /[\r\n](?<=[\w+/-]{60}[\r\n])/
 
 /** Finds seams in order, each kind by what is rarest about it. */
 export class Seams {
   readonly #bytes: Buffer
-  readonly #text: string | undefined
+  readonly #places: Places | undefined
   /** The next of each kind at or after the last place asked for, or an older one. */
   #plus = -1
   #open = -1
@@ -152,11 +154,10 @@ export class Seams {
 
   /**
    * @param wraps whether line breaks are looked for
-   * @param text the same bytes, see `coldText`
    */
-  constructor(bytes: Uint8Array, length: number, wraps: boolean, text: string | undefined) {
+  constructor(bytes: Uint8Array, length: number, wraps: boolean, places: Places | undefined) {
     this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, length)
-    this.#text = text
+    this.#places = places
     if (!wraps) this.#wrap = length
   }
 
@@ -171,17 +172,18 @@ export class Seams {
     return this.#next
   }
 
-  /** @param pattern finds it between quotes only, which are looked at anyway */
-  #find(sign: string, pattern: RegExp, from: number): number {
-    if (this.#text !== undefined) return findIn(this.#text, pattern, from)
+  #find(sign: string, known: Offsets | undefined, from: number): number {
+    const { length } = this.#bytes
+    if (known !== undefined) return known.next(from, length)
     const found = this.#bytes.indexOf(sign, from, 'latin1')
-    return found === -1 ? this.#bytes.length : found
+    return found === -1 ? length : found
   }
 
   #findPlus(from: number): number {
     const bytes = this.#bytes
     const { length } = bytes
-    for (let plus = this.#find('+', PLUS, from); plus < length; plus = this.#find('+', PLUS, plus + 1)) {
+    const known = this.#places?.pluses
+    for (let plus = this.#find('+', known, from); plus < length; plus = this.#find('+', known, plus + 1)) {
       let before = plus - 1
       while (before > from && plus - before < MOST_SPACE && SPACE[bytes[before]!] === 1) before--
       if (before < from || QUOTE[bytes[before]!] === 0) continue
@@ -194,7 +196,8 @@ export class Seams {
   #findOpen(from: number): number {
     const bytes = this.#bytes
     const { length } = bytes
-    for (let open = this.#find('${', OPEN, from); open < length; open = this.#find('${', OPEN, open + 2)) {
+    const known = this.#places?.opens
+    for (let open = this.#find('${', known, from); open < length; open = this.#find('${', known, open + 2)) {
       const quote = skipSpace(bytes, open + 2, bytes.length)
       if (quote >= bytes.length || QUOTE[bytes[quote]!] === 0) continue
       const close = this.#closeOf(quote)

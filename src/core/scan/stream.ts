@@ -1,4 +1,3 @@
-import type { Needle } from './needles.ts'
 import type { Finding, Scanner } from './types.ts'
 
 /** Fewer bytes than this at the end of a piece begin some value by chance. */
@@ -16,11 +15,11 @@ export class Ends {
   /** By their first four bytes. */
   readonly #needles = new Map<number, Uint8Array[]>()
 
-  constructor(needles: readonly Needle[]) {
-    const longest = needles.reduce((most, { bytes }) => Math.max(most, bytes.length), 0)
+  constructor(needles: readonly Uint8Array[]) {
+    const longest = needles.reduce((most, { length }) => Math.max(most, length), 0)
     this.#longest = Math.min(longest, FARTHEST)
     this.reach = Math.min(longest * WIDEST_ESCAPE, FARTHEST)
-    for (const { bytes } of needles) {
+    for (const bytes of needles) {
       const known = this.#needles.get(first(bytes, 0))
       if (known) known.push(bytes)
       else this.#needles.set(first(bytes, 0), [bytes])

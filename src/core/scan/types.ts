@@ -56,11 +56,12 @@ export interface Scanner {
   /** To be shown: nothing guards these values. */
   readonly unscannable: readonly Unscannable[]
   /**
-   * Looks through one file's bytes.
+   * Looks through one file.
+   * @param content the file's bytes, or the text whose UTF-8 they are.
    * @param asset how the file is called in findings.
    * @returns findings by place; at most 20 of one name, the first ones.
    */
-  scan(bytes: Uint8Array, asset: string): Finding[]
+  scan(content: Uint8Array | string, asset: string): Finding[]
   /** A text about to be shown (a path, an address), with `[NAME]` in the place of values in any form. */
   redact(text: string): string
   /**

@@ -1,3 +1,4 @@
+import { isCold, type Places, textOf } from './cold.ts'
 import { Context } from './context.ts'
 import { BACKSLASH, ENTITY, type Escape, LONGEST_ESCAPE, PERCENT, readEscape, writeEscape } from './escape.ts'
 import type { NeedleFilter } from './filter.ts'
@@ -59,7 +60,8 @@ interface Span {
  * escapes that may matter are undone; what holds no escape is found in the raw bytes.
  */
 export class UnescapedView {
-  readonly #filter: NeedleFilter
+  readonly #filter: () => NeedleFilter
+  readonly #find: (text: string) => Places
   readonly #sizes: readonly number[]
   readonly #context: Context
   readonly #reach: number
@@ -69,54 +71,64 @@ export class UnescapedView {
 
   /**
    * @param filter finds the needles.
-   * @param needles the same needles; only those that are text are expected to be escaped.
+   * @param options.forms the same needles.
+   * @param options.text which of them are text: only those are expected to be escaped.
+   * @param options.find where to look for escapes, as long as the loops are cold.
    */
   constructor(
-    filter: NeedleFilter,
-    needles: readonly { readonly bytes: Uint8Array; readonly text: boolean }[],
+    filter: () => NeedleFilter,
+    options: { forms: readonly Uint8Array[]; text: readonly boolean[]; find: (text: string) => Places },
   ) {
-    const text = needles.filter((needle) => needle.text).map((needle) => needle.bytes)
+    const { forms, text, find } = options
+    const escaped = forms.filter((_, index) => text[index])
     this.#filter = filter
-    this.#sizes = needles.map((needle) => needle.bytes.length)
-    this.#context = new Context(text)
-    this.#reach = text.reduce((longest, { length }) => Math.max(longest, length), LINE) + 2 * LONGEST_ESCAPE
+    this.#find = find
+    this.#sizes = forms.map(({ length }) => length)
+    this.#context = new Context(escaped)
+    this.#reach =
+      escaped.reduce((longest, { length }) => Math.max(longest, length), LINE) + 2 * LONGEST_ESCAPE
   }
 
   /** Reports what is found in escaped text, perhaps in several ways; nothing that is unescaped. */
   search(
     bytes: Uint8Array,
-    { wanted, isCode }: { wanted: (needle: number) => boolean; isCode: boolean },
+    { wanted, ...where }: { wanted: (needle: number) => boolean; wraps: boolean; places: Places | undefined },
     hit: ViewHit,
   ): void {
-    this.#passes(bytes, bytes.length, { depth: 0, wraps: !isCode }, wanted, hit)
+    this.#passes(bytes, bytes.length, { depth: 0, ...where }, wanted, hit)
   }
 
   #passes(
     source: Uint8Array,
     length: number,
-    { depth, wraps }: { depth: number; wraps: boolean },
+    { depth, wraps, places }: { depth: number; wraps: boolean; places: Places | undefined },
     wanted: (needle: number) => boolean,
     hit: ViewHit,
   ): void {
-    this.#context.stretches(source, length, { reach: this.#reach, wraps }, (from, to, kinds) => {
+    this.#context.stretches(source, length, { reach: this.#reach, wraps, places }, (from, to, kinds) => {
       for (const kind of KINDS) {
         if ((kinds & kind.kind) === 0) continue
         const pass: Pass = { source, length, from, to, kind, marks: [] }
         const view = this.#buffer(depth, to - from)
         const size = this.#undo(pass, view)
         if (size === -1) continue
-        this.#filter.search(view, size, (needle, start) => {
+        this.#filter().search(view, size, (needle, start) => {
           if (!wanted(needle)) return
           const span = this.#locate(pass, start, start + this.#sizes[needle]!)
           if (span !== undefined) hit(needle, span.start, span.end, kind.encoding)
         })
         if (depth + 1 === PASSES) continue
-        this.#passes(view, size, { depth: depth + 1, wraps: true }, wanted, (needle, start, end) => {
+        const next = { depth: depth + 1, wraps: true, places: this.#placesIn(view, size) }
+        this.#passes(view, size, next, wanted, (needle, start, end) => {
           const span = this.#locate(pass, start, end)
           if (span !== undefined) hit(needle, span.start, span.end, 'escaped twice')
         })
       }
     })
+  }
+
+  #placesIn(bytes: Uint8Array, length: number): Places | undefined {
+    return isCold(length) ? this.#find(textOf(bytes, length)) : undefined
   }
 
   #buffer(depth: number, size: number): Uint8Array {

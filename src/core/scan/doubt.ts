@@ -1,0 +1,121 @@
+import { Offsets, type Places } from './cold.ts'
+import { MARK } from './embedded.ts'
+import { PLACE } from './escape.ts'
+import type { Needle } from './needles.ts'
+import { OPEN, PLUS, WRAPPED } from './seams.ts'
+
+/**
+ * Keys, encodings and lists of bytes consist of these, in longer runs than code does: of most values every form has
+ * such a run.
+ */
+const TOKEN = String.raw`[\w+/,-]`
+const LONG = 24
+/** Where a form has no long one. A data URL that is worth a look has one of this length, in any case. */
+const SHORT = 16
+/** UTF-16 of what most values consist of. */
+const WIDE = /(?:[^\0]\0){8}/
+
+const HEX = /[\da-fA-F]{16}/
+
+/** So many forms without such a run are searched for one by one. */
+const MOST_OTHERS = 12
+
+/** What a text may be made of whose escapes and seams, undone one to three times, make a needle; its own bytes apart. */
+const ESCAPED = String.raw`\w\\%&;#{}"'\`$+/\- \t\r\n`
+/** Farther around an escape nobody looks. */
+const FARTHEST = 16
+
+/**
+ * Says of a text, a character for each byte, that it cannot hold a value, without tables and without a loop in JavaScript:
+ * by patterns, which V8 makes machine code of at once. Whatever it doubts is searched.
+ */
+export class Doubts {
+  readonly #run: RegExp
+  /** Of each form its first run, which is the form itself for most. */
+  readonly #runs: string[] = []
+  /** The same of hexadecimal ones, which are found in any case. */
+  readonly #digits: string[] = []
+  readonly #others: string[] = []
+  readonly #place: RegExp
+
+  constructor(needles: readonly Needle[]) {
+    const narrow = needles.filter(({ form }) => !WIDE.test(form))
+    const long = runOf(LONG)
+    let runs = narrow.map(({ form }) => form.match(long)?.[0])
+    this.#run = runs.includes(undefined) ? runOf(SHORT) : long
+    if (this.#run !== long) runs = narrow.map(({ form }) => form.match(this.#run)?.[0])
+    for (let index = 0; index < narrow.length; index++) {
+      const { form, owners } = narrow[index]!
+      const run = runs[index]
+      if (run === undefined) this.#others.push(form)
+      else if (owners[0]?.encoding === 'hex') this.#digits.push(run)
+      else this.#runs.push(run)
+    }
+    this.#place = placeOf(needles.flatMap(({ form, text }) => (text ? [form] : [])))
+  }
+
+  /** @returns whether a form may stand in the text as it is, and whether a data URL may */
+  raw(text: string): { readonly form: boolean; readonly embedded: boolean } {
+    const runs = [...new Set(text.match(this.#run))]
+    return { form: this.#mayHold(text, runs), embedded: runs.some((run) => run.includes(MARK)) }
+  }
+
+  #mayHold(text: string, runs: readonly string[]): boolean {
+    const others = this.#others
+    if (others.length > MOST_OTHERS || others.some((form) => text.includes(form))) return true
+    if (text.includes('\0') && WIDE.test(text)) return true
+    if (runs.length === 0) return false
+    const known = this.#runs
+    const digits = this.#digits
+    const joined = runs.join('\n')
+    // Else the tables are cheaper.
+    if (joined.length * (known.length + digits.length) > text.length * 32 + 25e6) return true
+    if (known.some((run) => joined.includes(run))) return true
+    const hex = runs
+      .filter((run) => HEX.test(run))
+      .join('\n')
+      .toLowerCase()
+    return hex !== '' && digits.some((run) => hex.includes(run))
+  }
+
+  /** Where escapes and seams may be in a form. */
+  places(text: string): Places {
+    const pattern = this.#place
+    const places = { escapes: new Offsets(), pluses: new Offsets(), opens: new Offsets() }
+    pattern.lastIndex = 0
+    while (pattern.test(text)) {
+      const at = pattern.lastIndex - 1
+      const sign = text[at]
+      if (sign === '+') places.pluses.add(at)
+      else if (sign === '$') places.opens.add(at)
+      else places.escapes.add(at)
+    }
+    return places
+  }
+
+  /** @returns the places, if there are any or if base64 is broken into lines and that is asked for */
+  undone(text: string, wraps: boolean): Places | undefined {
+    const places = this.places(text)
+    const some = !places.escapes.isEmpty || !places.pluses.isEmpty || !places.opens.isEmpty
+    return some || (wraps && text.search(WRAPPED) !== -1) ? places : undefined
+  }
+}
+
+/** A count in braces would be a slow loop. */
+function runOf(length: number): RegExp {
+  return new RegExp(`${TOKEN.repeat(length)}${TOKEN}*`, 'g')
+}
+
+/**
+ * A form that is written with escapes or seams is, with all of them, a run of its own characters and of those that
+ * escapes and seams consist of, at least as long as the form. So a place counts only where such a run extends far
+ * enough to one side. What opens a template counts anyway: its end may be far off.
+ */
+function placeOf(forms: readonly string[]): RegExp {
+  const shortest = forms.reduce((least, { length }) => Math.min(least, length), Number.POSITIVE_INFINITY)
+  const half = Math.min(FARTHEST, Math.ceil((shortest - 1) / 2))
+  const own = new Set(forms.join('').match(new RegExp(`[^${ESCAPED}]`, 'g')))
+  const codes = Array.from(own, (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`)
+  const side = `[${ESCAPED}${codes.join('')}]`.repeat(half)
+  return new RegExp(`(?:${PLACE}|${PLUS})(?:(?=${side})|(?<=${side}[^]))|${OPEN}`, 'g')
+}
