@@ -4,6 +4,7 @@ import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { rolldown } from 'rolldown'
+import { minifySync } from 'rolldown/utils'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const entries = {
@@ -70,31 +71,56 @@ const collectCore = {
 }
 
 /**
- * These are read at every start, and cost more than they look: an import of a module of Node is linked as a file
- * is (2 ms of CPU for all of them), and Rolldown's helpers would be a file (another 2).
+ * The text of a file that is read at every start. An import of a module of Node is linked as a file is (2 ms of CPU
+ * for all of them), and all that is read is scanned: comments go, names and lines stay, for stacks and for people. One
+ * letter that is not Latin would make two bytes of each, and cost as much as the comments.
  */
+function startText(name, code, helpers = '') {
+  const end = code.search(/^(?!import )/m)
+  const imports = code
+    .slice(0, end)
+    .replace(/^import .* from "\.\/rolldown-runtime\.js";\n/m, '')
+    .replace(
+      /^import \{(.*)\} from "(node:.*)";$/gm,
+      (_, names, from) => `const {${names.replaceAll(' as ', ': ')}} = process.getBuiltinModule("${from}");`,
+    )
+  const { code: short, errors } = minifySync(name, imports + helpers + code.slice(end), {
+    module: true,
+    compress: false,
+    mangle: false,
+    codegen: { removeWhitespace: false },
+  })
+  if (errors.length > 0) throw new Error(errors.map(({ message }) => message).join('\n'))
+  return short.replace(/[^\x00-\x7f]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`)
+}
+
+/** Rolldown's helpers would be a file of their own (2 ms of CPU). */
 const quickStart = {
   name: 'quick-start',
   generateBundle(_, bundle) {
     const helpers = bundle['chunks/rolldown-runtime.js'].code.replace(/^export .*\n?/m, '')
     for (const name of ['core', 'build', 'program']) {
       const chunk = bundle[`chunks/${name}.js`]
-      const end = chunk.code.search(/^(?!import )/m)
-      const imports = chunk.code
-        .slice(0, end)
-        .replace(/^import .* from "\.\/rolldown-runtime\.js";\n/m, '')
-        .replace(
-          /^import \{(.*)\} from "(node:.*)";$/gm,
-          (_, names, from) =>
-            `const {${names.replaceAll(' as ', ': ')}} = process.getBuiltinModule("${from}");`,
-        )
-      chunk.code = imports + helpers + chunk.code.slice(end)
+      chunk.code = startText(chunk.fileName, chunk.code, helpers)
     }
+  },
+}
+
+/** What it has of Node, by the same way: a bundle of CommonJS that somebody makes of it has no `import.meta.url`. */
+const quickDotenv = {
+  name: 'quick-dotenv',
+  generateBundle(_, { 'load.js': chunk }) {
+    const code = chunk.code.replace(/^import \{ createRequire \} from "node:module";\n/m, '')
+    const found = code.replace(/^var __require = .*$/m, 'var __require = process.getBuiltinModule;')
+    if (found === code) throw new Error('dotenv asks for the modules of Node in another way now')
+    chunk.code = startText(chunk.fileName, found)
   },
 }
 
 /** Packages that are part of what we publish; their licences go with them. */
 const bundled = ['@noble/ciphers', '@noble/hashes', 'citty', 'picocolors']
+/** For a program that only wants its variables, finding it and loading it as CommonJS is the half of its start. */
+const bundledInDotenv = 'dotenv'
 
 /**
  * Dependencies are installed beside us; only what is ours is bundled. And noble: it goes into other people's
@@ -135,7 +161,7 @@ const dropIn = await rolldown({
   cwd: root,
   input: dotenv,
   platform: 'node',
-  external: isPackage,
+  external: (id) => isPackage(id) && id !== bundledInDotenv,
   // The provider loads late what this entry has anyway.
   checks: { ineffectiveDynamicImport: false },
 })
@@ -144,6 +170,7 @@ await dropIn.write({
   format: 'esm',
   entryFileNames: '[name].js',
   chunkFileNames: '[name].js',
+  plugins: [quickDotenv],
   // What opens the cache is one file; what asks the server or writes comes when it is needed.
   codeSplitting: {
     groups: [
@@ -183,7 +210,7 @@ if (tsc.status !== 0) process.exit(tsc.status ?? 1)
 cpSync(join(root, 'src/client.d.ts'), join(root, 'dist/client.d.ts'))
 writeFileSync(
   join(root, 'dist/LICENSES.md'),
-  bundled
+  [...bundled, bundledInDotenv]
     .map((name) => `# ${name}\n\n${readFileSync(join(root, 'node_modules', name, 'LICENSE'), 'utf8')}`)
     .join('\n'),
 )

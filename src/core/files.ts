@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { existsSync, rmSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { basename, dirname, isAbsolute, join } from 'node:path'
@@ -109,11 +109,24 @@ export async function readIfExists(path: string): Promise<Buffer | undefined> {
   try {
     return await readFile(path)
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw new SecretsError('FILE_UNREADABLE', `Cannot read ${path}: ${reasonOf(error)}.`, {
-      hint: fileHint(error),
-    })
+    return absent(path, error)
   }
+}
+
+/** As `readIfExists`, for a small file of ours: Node's promises cost a start half a millisecond of CPU. */
+export function readOwnFile(path: string): Buffer | undefined {
+  try {
+    return readFileSync(path)
+  } catch (error) {
+    return absent(path, error)
+  }
+}
+
+function absent(path: string, error: unknown): undefined {
+  if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+  throw new SecretsError('FILE_UNREADABLE', `Cannot read ${path}: ${reasonOf(error)}.`, {
+    hint: fileHint(error),
+  })
 }
 
 /** A holder that has not touched its lock for so long (ms) is dead, unless told otherwise. */

@@ -6,7 +6,10 @@ export interface Logger {
   debug(message: string): void
 }
 
-const debugging = (): boolean => /(^|[\s,])(unplugin-secrets|\*)([\s,:]|$)/.test(process.env.DEBUG ?? '')
+const debugging = (): boolean => {
+  const { DEBUG } = process.env
+  return DEBUG !== undefined && /(^|[\s,])(unplugin-secrets|\*)([\s,:]|$)/.test(DEBUG)
+}
 
 /** Writes to the standard error, so that a program's own output stays its own. */
 export const consoleLogger: Logger = {

@@ -49,6 +49,7 @@ export function checkNames(given: {
   client: readonly string[]
 }): SecretsError[] {
   const problems: SecretsError[] = []
+  const declared = new Set(given.declared)
   for (const name of given.declared) problems.push(...checkName(name, `secrets.${name}`))
   for (const [index, entry] of given.client.entries()) {
     const where = `client[${index}]`
@@ -63,7 +64,7 @@ export function checkNames(given: {
           },
         ),
       )
-    } else if (!given.hasImports) problems.push(...unmatched([entry], given.declared))
+    } else if (!given.hasImports && !declared.has(entry)) problems.push(...unmatched([entry], given.declared))
   }
   return problems
 }

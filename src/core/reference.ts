@@ -22,12 +22,23 @@ export function referenceError(
 /** What a reference can begin with, so what a provider may be called. */
 export const PROVIDER_NAME = /^[A-Za-z][\w-]*$/
 
+/** What almost every reference is: a provider, a path and perhaps a field, with nothing that stands for something else. */
+const PLAIN = /^([A-Za-z][\w-]*):([^\s?#%]+)(?:#([^\s?#%]+))?$/
+
 /**
  * @param source the reference as written
  * @param owner whose it is, for the message: `secrets.DATABASE_URL`
  * @throws SecretsError `REFERENCE_INVALID`, pointing at the character
  */
 export function parseReference(source: string, owner: string): Reference {
+  const plain = PLAIN.exec(source)
+  if (!plain) return parseWhole(source, owner)
+  const [, provider, path, field] = plain as unknown as [string, string, string, string | undefined]
+  return { provider, path, options: {}, field, source }
+}
+
+/** Apart, so that a start without such a reference never compiles it. */
+function parseWhole(source: string, owner: string): Reference {
   const fail = (why: string, index: number, hint?: string): never => {
     throw referenceError(
       'REFERENCE_INVALID',

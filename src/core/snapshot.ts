@@ -1,7 +1,6 @@
-import { inspect } from 'node:util'
 import type { SecretsError } from './errors.ts'
 import type { RawValue } from './extract.ts'
-import { Secret } from './redact.ts'
+import { INSPECT, Secret } from './redact.ts'
 import type { Json } from './types.ts'
 
 /** Where a value came from. */
@@ -69,7 +68,7 @@ export class Snapshot {
     return this.names()
   }
 
-  [inspect.custom](): string {
+  [INSPECT](): string {
     return `Snapshot(${this.environment}: ${this.names().join(', ')})`
   }
 }

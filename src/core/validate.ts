@@ -3,10 +3,10 @@ import { SecretsError } from './errors.ts'
 import type { RawValue } from './extract.ts'
 
 /** What a secret template leaves where a person still has to put a value. */
-const PLACEHOLDER = /^REPLACE_WITH/
+const PLACEHOLDER = 'REPLACE_WITH'
 
 export function isPlaceholder(text: string): boolean {
-  return PLACEHOLDER.test(text)
+  return text.startsWith(PLACEHOLDER)
 }
 
 /**

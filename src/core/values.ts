@@ -1,3 +1,4 @@
+import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type { DeclaredSecret, ResolvedConfig } from './config/resolve.ts'
 import { SecretsError, throwProblems } from './errors.ts'
 import { inMode, leaves, pick, type RawValue } from './extract.ts'
@@ -62,7 +63,9 @@ export async function resolveValues(
   for (const name of inOrder(work)) {
     try {
       if (problems.has(name) || waitsForFailed(name, work, allKnown)) continue
-      const entry = await resolveOne(pending.get(name)!, work)
+      const made = resolveOne(pending.get(name)!, work)
+      // Only a schema may take its time; a turn of the loop for each name would cost a start more than its value.
+      const entry = made instanceof Promise ? await made : made
       if (entry) entries.set(name, entry)
     } catch (error) {
       if (!(error instanceof SecretsError)) throw error
@@ -121,7 +124,7 @@ function says(text: string, name: string): boolean {
   return false
 }
 
-async function resolveOne(secret: Pending, work: Work): Promise<SnapshotEntry | undefined> {
+function resolveOne(secret: Pending, work: Work): SnapshotEntry | Promise<SnapshotEntry | undefined> {
   const { name, schema } = secret
   const answer = readValue(secret, work)
   // A document without the field: nothing is there, which a schema may accept.
@@ -134,26 +137,32 @@ async function resolveOne(secret: Pending, work: Work): Promise<SnapshotEntry | 
       hint: `Put the real value at ${secret.reference?.source ?? name}.`,
     })
   }
-  if (!found && !schema) throw notFound(secret, work.config)
-  let value = found?.value
-  if (schema) {
-    try {
-      value = await validate(name, value, schema)
-    } catch (error) {
-      throw found ? error : (lacking ?? notFound(secret, work.config))
-    }
+  if (schema) return checkedEntry(secret, schema, found, () => lacking ?? notFound(secret, work.config))
+  if (!found) throw notFound(secret, work.config)
+  return entryOf(secret, found.value, found.meta, false)
+}
+
+/** @param absent what is told where there is no value and the schema wants one */
+async function checkedEntry(
+  secret: Pending,
+  schema: StandardSchemaV1,
+  found: Found | undefined,
+  absent: () => SecretsError,
+): Promise<SnapshotEntry | undefined> {
+  let value: RawValue | undefined
+  try {
+    value = await validate(secret.name, found?.value, schema)
+  } catch (error) {
+    throw found ? error : absent()
   }
   if (value === undefined) return undefined
-  const meta: SecretMeta = {
-    ...(found?.meta ?? metaOf(secret, 'template')),
-    kind: value.kind,
-    transformed: schema !== undefined && value.text !== found?.value.text,
-  }
-  return {
-    secret: new Secret(name, value.text),
-    meta,
-    ...(value.kind === 'json' ? { parts: partsOf(value.text) } : {}),
-  }
+  const meta = found?.meta ?? metaOf(secret, 'template')
+  return entryOf(secret, value, meta, value.text !== found?.value.text)
+}
+
+function entryOf({ name }: Pending, value: RawValue, meta: SecretMeta, transformed: boolean): SnapshotEntry {
+  const entry = { secret: new Secret(name, value.text), meta: { ...meta, kind: value.kind, transformed } }
+  return value.kind === 'json' ? { ...entry, parts: partsOf(value.text) } : entry
 }
 
 function holdsPlaceholder({ kind, text }: RawValue): boolean {
@@ -262,9 +271,10 @@ function templatesOf(
 ): Map<string, readonly TemplatePart[]> {
   const templates = new Map<string, readonly TemplatePart[]>()
   for (const [name, secret] of pending) {
-    if (fromEnvironment(config, name) !== undefined) continue
+    const isPossible = secret.template ?? mayHoldTemplate(secret, config)
+    if (!isPossible || fromEnvironment(config, name) !== undefined) continue
     try {
-      const template = secret.template ?? valueTemplate(secret, config, settled)
+      const template = secret.template ?? valueTemplate(secret, settled)
       if (template) templates.set(name, template)
     } catch (error) {
       if (!(error instanceof SecretsError)) throw error
@@ -274,14 +284,14 @@ function templatesOf(
   return templates
 }
 
+/** Whether the values of its provider may be templates. */
+function mayHoldTemplate({ reference }: Pending, config: ResolvedConfig): boolean {
+  return reference !== undefined && config.providers.get(reference.provider)?.templates === true
+}
+
 /** The template that stands in the value itself; `undefined` for a value without one. */
-function valueTemplate(
-  secret: Pending,
-  config: ResolvedConfig,
-  settled: ReadonlyMap<string, Settled>,
-): TemplatePart[] | undefined {
-  if (!secret.reference || !config.providers.get(secret.reference.provider)?.templates) return undefined
-  const answer = secret.imported ?? settled.get(canonicalReference(secret.reference))
+function valueTemplate(secret: Pending, settled: ReadonlyMap<string, Settled>): TemplatePart[] | undefined {
+  const answer = secret.imported ?? settled.get(canonicalReference(secret.reference!))
   if (answer === undefined || answer instanceof SecretsError || answer.value.kind !== 'text') return undefined
   const template = parseTemplate(answer.value.text, secret.name, false)
   return aliasesOf(template).length > 0 ? template : undefined
@@ -296,6 +306,7 @@ function needsOf(name: string, { templates, pending }: Work): string[] {
 /** Templates stand behind what they need. */
 function inOrder(work: Work): string[] {
   const names = [...work.pending.keys()]
+  if (work.templates.size === 0) return names
   try {
     return orderByNeeds(new Map(names.map((name) => [name, needsOf(name, work)])))
   } catch (error) {
@@ -308,6 +319,7 @@ function inOrder(work: Work): string[] {
 
 /** Whether what a template needs has been reported already: its own failure would only repeat that. */
 function waitsForFailed(name: string, work: Work, allKnown: boolean): boolean {
+  if (!work.templates.has(name)) return false
   const unknown = (alias: string): boolean => ownerOf(alias, (known) => work.pending.has(known)) === undefined
   const waits =
     needsOf(name, work).some((needed) => work.problems.has(needed)) ||

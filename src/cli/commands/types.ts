@@ -25,7 +25,7 @@ export default command({
       const configured = typeof config.types === 'string' ? config.types : defaultTypesFile(config.root)
       const file = flags.output === undefined ? join(config.root, configured) : resolve(flags.output)
       const text = generateTypes({ config, names, folder: dirname(file) })
-      const upToDate = await isUpToDate(file, text)
+      const upToDate = isUpToDate(file, text)
       const shown = relative(process.cwd(), file)
       const data = { file, names, upToDate, written: !upToDate && !flags.check }
       if (flags.check) {

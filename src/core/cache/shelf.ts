@@ -1,5 +1,5 @@
 import { reasonOf, SecretsError } from '../errors.ts'
-import { readIfExists, writeAtomic } from '../files.ts'
+import { readOwnFile, writeAtomic } from '../files.ts'
 import type { CacheStorage, CacheStorageDescription } from '../types.ts'
 
 /** Where the sealed bytes of one cache lie. Each method throws only SecretsErrors that are whole sentences. */
@@ -15,7 +15,7 @@ export interface Shelf {
 export function fileShelf(file: string): Shelf {
   return {
     name: file,
-    read: () => readIfExists(file),
+    read: async () => readOwnFile(file),
     write: (sealed) => writeAtomic(file, sealed),
     async remove() {
       const { rm } = await import('node:fs/promises')

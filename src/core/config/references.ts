@@ -8,6 +8,7 @@ export function fillPlaceholders(
   source: string,
   place: { readonly environment: string; readonly profile: string | undefined },
 ): string {
+  if (!source.includes('{')) return source
   return source
     .replaceAll('{environment}', () => encodeURIComponent(place.environment))
     .replaceAll('{profile}', () => encodeURIComponent(place.profile ?? 'default'))
@@ -42,8 +43,8 @@ export function checkedReference(
   providers: ReadonlyMap<string, Provider>,
 ): Reference {
   const reference = parseReference(source, owner)
-  const known = Object.keys(config.providers ?? {})
-  if (!known.includes(reference.provider)) {
+  if (!Object.hasOwn(config.providers ?? {}, reference.provider)) {
+    const known = Object.keys(config.providers ?? {})
     throw new SecretsError(
       'PROVIDER_UNKNOWN',
       `${owner} names the provider ${reference.provider}, which is not configured.${didYouMean(reference.provider, known)}`,

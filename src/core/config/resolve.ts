@@ -24,7 +24,7 @@ import type {
   SecretsConfig,
 } from '../types.ts'
 import { activeProfile } from './active.ts'
-import { findConfig } from './find.ts'
+import { type FoundConfig, findConfig } from './find.ts'
 import { type Links, linksFile, readLinks, withoutOwnPlaces } from './links.ts'
 import { loadConfigFile } from './load.ts'
 import { type ConfigLayer, mergeLayers, profileLayer } from './merge.ts'
@@ -125,8 +125,10 @@ const isWhole = (config: SecretsConfig): boolean =>
  */
 export async function resolveConfig(options: ResolveOptions = {}): Promise<ResolvedConfig> {
   const { root: start = process.cwd(), configFile, mode, withoutProfile = false, ...inline } = options
-  const found = findConfig(start)
   const isGiven = configFile === false || (configFile === undefined && isWhole(inline))
+  // Whoever hands over everything, the place of it too, has nothing looked for.
+  const found: FoundConfig =
+    isGiven && isWhole(inline) ? { root: resolve(start), files: [] } : findConfig(start)
   const files = isGiven
     ? []
     : configFile === undefined
@@ -142,8 +144,9 @@ export async function resolveConfig(options: ResolveOptions = {}): Promise<Resol
   const profile = withoutProfile
     ? undefined
     : (inline.profile ?? (process.env.SECRETS_PROFILE || chosen || base.config.profile))
-  layers.push(...profileLayer(base.config, profile))
-  const { config, origins } = mergeLayers(layers)
+  const overlay = profileLayer(base.config, profile)
+  layers.push(...overlay)
+  const { config, origins } = overlay.length > 0 ? mergeLayers(layers) : base
   const environment = config.environment ?? (mode || process.env.NODE_ENV || 'development')
   // Providers that a user keeps for all projects are no configuration of this one.
   const isConfigured = layers.some((layer) => layer.kind !== 'user' && isWhole(layer.config))
@@ -261,7 +264,7 @@ function build(
     [...declared].flatMap(([name, { template }]) => (template ? [[name, template]] : [])),
   )
   problems.push(...checkTemplates(templates, config.client ?? [], (name) => declared.has(name)))
-  const secrets = attempt(() => ordered(declared, hasImports)) ?? declared
+  const secrets = (templates.size > 0 ? attempt(() => ordered(declared, hasImports)) : undefined) ?? declared
   const resolved: ResolvedConfig = Object.freeze({
     ...place,
     providers,

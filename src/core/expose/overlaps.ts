@@ -13,9 +13,7 @@ export function checkOverlaps(
   server: readonly { readonly name: string; readonly text: string }[],
   { parts }: { parts: boolean },
 ): SecretsError[] {
-  const hidden = server
-    .map(({ name, text }) => ({ name, text: text.trim() }))
-    .filter(({ text }) => reasonNotToScan(text) === undefined)
+  const hidden = server.map(({ name, text }) => ({ name, text: text.trim() }))
   return [...client].flatMap(([owner, value]) => {
     const shown: [string, string][] =
       typeof value === 'object' && value !== null
@@ -24,6 +22,8 @@ export function checkOverlaps(
     return shown.flatMap(([name, text]) =>
       hidden
         .filter((secret) => (parts ? text.includes(secret.text) : text.trim() === secret.text))
+        // Last, for its patterns are compiled when they are first used: hardly any start needs them.
+        .filter((secret) => reasonNotToScan(secret.text) === undefined)
         .map((secret) => overlap(name, text, secret)),
     )
   })

@@ -19,13 +19,17 @@ export interface Serve {
 /** @param sealed whether the server's values travel in its outputs, sealed */
 export function serveFor(consumer: Consumer, exposure: Exposure, sealed = false): Serve {
   const denied = (): string => deniedModule(exposure.names)
-  const client = clientModule(exposure.client.values)
+  // Made when a module asks: most builds ask for one of them, and none for the rest.
+  let text: string | undefined
+  const client = (): string => (text ??= clientModule(exposure.client.values))
   if (consumer === 'server') {
     const { manifest } = exposure.server
-    const server = sealed ? sealedModule(manifest, sealMarks(manifest.scope)) : serverModule(manifest)
+    let whole: string | undefined
+    const server = (): string =>
+      (whole ??= sealed ? sealedModule(manifest, sealMarks(manifest.scope)) : serverModule(manifest))
     const names = new Set(exposure.names)
     return {
-      moduleFor: (id) => (id === CLIENT_ID ? client : server),
+      moduleFor: (id) => (id === CLIENT_ID ? client() : server()),
       envModule: SERVER_ID,
       allows: (name) => names.has(name),
       denied,
@@ -33,7 +37,7 @@ export function serveFor(consumer: Consumer, exposure: Exposure, sealed = false)
   }
   const allowed = new Set(exposure.client.values.keys())
   return {
-    moduleFor: (id) => (id === CLIENT_ID ? client : undefined),
+    moduleFor: (id) => (id === CLIENT_ID ? client() : undefined),
     envModule: CLIENT_ID,
     allows: (name) => allowed.has(name),
     denied,

@@ -1,5 +1,5 @@
-import { existsSync } from 'node:fs'
-import { mkdir, readFile } from 'node:fs/promises'
+import { existsSync, readFileSync } from 'node:fs'
+import { mkdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { writeAtomic } from '../files.ts'
 
@@ -9,13 +9,17 @@ export function defaultTypesFile(root: string): string {
 }
 
 /** @returns whether the file says just this already */
-export async function isUpToDate(file: string, text: string): Promise<boolean> {
-  return (await readFile(file, 'utf8').catch(() => undefined)) === text
+export function isUpToDate(file: string, text: string): boolean {
+  try {
+    return readFileSync(file, 'utf8') === text
+  } catch {
+    return false
+  }
 }
 
 /** Writes the generated types, and only when they changed, so that no watcher wakes for nothing. */
 export async function writeTypes(file: string, text: string): Promise<boolean> {
-  if (await isUpToDate(file, text)) return false
+  if (isUpToDate(file, text)) return false
   // A folder of the project, so with the modes that the project's folders have.
   await mkdir(dirname(file), { recursive: true })
   await writeAtomic(file, text, { mode: 0o644 })

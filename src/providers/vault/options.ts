@@ -2,8 +2,8 @@ import { parseDuration } from '../../core/duration.ts'
 import { SecretsError } from '../../core/errors.ts'
 import { didYouMean } from '../../core/nearest.ts'
 import type { Duration, JsonObject } from '../../core/types.ts'
-import { methodNames, methodOf, type VaultAuth } from './auth/index.ts'
-import { pickSettings } from './auth/method.ts'
+import type { VaultAuth } from './auth/index.ts'
+import { authOptions, authSettings, methodNames, pickSettings } from './auth/options.ts'
 
 export interface VaultTls {
   /** PEM text of the authorities to trust, in place of Node's own. */
@@ -123,7 +123,7 @@ function resolveAuth(given: unknown): VaultAuth {
       `auth.method is unknown.${typeof auth.method === 'string' ? didYouMean(auth.method, methodNames) : ''}`,
       `Known: ${methodNames.join(', ')}.`,
     )
-  const { options } = methodOf(auth.method)
+  const options = authOptions(auth.method)
   checkNames(auth, ['method', ...options], 'auth.')
   checkTexts(auth, options, 'auth.')
   if (!('mount' in auth) || auth.mount === undefined) return auth
@@ -163,7 +163,7 @@ export function settingsOf(options: ResolvedVaultOptions): JsonObject {
   const { ca, verify } = options.tls
   const tls = {
     ...(ca ? { ca } : {}),
-    ...pickSettings(options.tls, 'caFile', 'certFile', 'keyFile'),
+    ...pickSettings(options.tls, ['caFile', 'certFile', 'keyFile']),
     ...(verify ? {} : { verify }),
   }
   return {
@@ -172,7 +172,7 @@ export function settingsOf(options: ResolvedVaultOptions): JsonObject {
     namespace: options.namespace,
     namespaceScope: options.namespaceScope,
     ...(options.kv ? { kv: options.kv } : {}),
-    auth: { method: options.auth.method, ...methodOf(options.auth.method).settings(options.auth) },
+    auth: authSettings(options.auth),
     ...(Object.keys(tls).length > 0 ? { tls } : {}),
     // JSON has no Infinity.
     ...(options.ttl === undefined || options.ttl === Number.POSITIVE_INFINITY ? {} : { ttl: options.ttl }),

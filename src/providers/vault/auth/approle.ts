@@ -1,7 +1,7 @@
 import { SecretsError } from '../../../core/errors.ts'
 import { bodyOf } from '../errors.ts'
 import { missing, postLogin, refusedLogin } from './login.ts'
-import { type AuthMethod, type LoginContext, pickSettings } from './method.ts'
+import type { AuthMethod, LoginContext } from './method.ts'
 
 /** AppRole: a role id and, unless the role is bound otherwise, a secret id. */
 export interface AppRoleAuth {
@@ -17,8 +17,6 @@ export interface AppRoleAuth {
 }
 
 export const approleMethod: AuthMethod<AppRoleAuth> = {
-  options: ['roleId', 'secretId', 'wrappedSecretId', 'mount'],
-  settings: (options) => pickSettings(options, 'mount'),
   renewHint: "Check the role's token_ttl and token_num_uses: its tokens are refused right after the login.",
   async login(options, context) {
     const roleId = options.roleId || process.env.VAULT_ROLE_ID

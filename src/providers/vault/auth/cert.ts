@@ -1,5 +1,5 @@
 import { missing, postLogin } from './login.ts'
-import { type AuthMethod, pickSettings } from './method.ts'
+import type { AuthMethod } from './method.ts'
 
 /** The client certificate of the connection: `tls.cert` or `tls.certFile`. */
 export interface CertAuth {
@@ -11,8 +11,6 @@ export interface CertAuth {
 }
 
 export const certMethod: AuthMethod<CertAuth> = {
-  options: ['role', 'mount'],
-  settings: (options) => pickSettings(options, 'role', 'mount'),
   renewHint: "Check the role's token_ttl: its tokens are refused right after the login.",
   async login({ role, mount }, context) {
     if (!context.certificate)

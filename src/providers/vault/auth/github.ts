@@ -1,5 +1,5 @@
 import { missing, postLogin } from './login.ts'
-import { type AuthMethod, pickSettings } from './method.ts'
+import type { AuthMethod } from './method.ts'
 
 /** A personal access token of GitHub. */
 export interface GitHubAuth {
@@ -11,8 +11,6 @@ export interface GitHubAuth {
 }
 
 export const githubMethod: AuthMethod<GitHubAuth> = {
-  options: ['token', 'mount'],
-  settings: (options) => pickSettings(options, 'mount'),
   renewHint: 'Check token_ttl at the method: its tokens are refused right after the login.',
   async login(options, context) {
     const token = options.token || process.env.VAULT_AUTH_GITHUB_TOKEN

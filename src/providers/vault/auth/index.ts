@@ -33,9 +33,6 @@ const METHODS: { readonly [Name in VaultAuth['method']]: AuthMethod<Extract<Vaul
     cert: certMethod,
   }
 
-export const methodNames = Object.keys(METHODS)
-
-/** @param name one of `methodNames` */
 export function methodOf(name: VaultAuth['method']): AuthMethod<VaultAuth> {
   // The table pairs each name with its options; the type system cannot follow a look-up by a variable name.
   return METHODS[name] as AuthMethod<VaultAuth>

@@ -1,6 +1,6 @@
 import { reasonOf, SecretsError } from '../../../core/errors.ts'
 import { missing, postLogin, readCredential } from './login.ts'
-import { type AuthMethod, type LoginContext, pickSettings } from './method.ts'
+import type { AuthMethod, LoginContext } from './method.ts'
 
 /** A signed identity token: the one that a CI gives to each job. */
 export interface JwtAuth {
@@ -23,8 +23,6 @@ export interface JwtAuth {
 }
 
 export const jwtMethod: AuthMethod<JwtAuth> = {
-  options: ['role', 'jwt', 'jwtFile', 'jwtEnv', 'audience', 'mount'],
-  settings: (options) => pickSettings(options, 'role', 'jwtFile', 'jwtEnv', 'audience', 'mount'),
   renewHint: "Check the role's token_ttl: its tokens are refused right after the login.",
   async login(options, context) {
     const role = options.role || process.env.VAULT_ROLE

@@ -1,5 +1,5 @@
 import { missing, postLogin, readCredential } from './login.ts'
-import { type AuthMethod, pickSettings } from './method.ts'
+import type { AuthMethod } from './method.ts'
 
 const SERVICE_ACCOUNT = '/var/run/secrets/kubernetes.io/serviceaccount/token'
 
@@ -15,8 +15,6 @@ export interface KubernetesAuth {
 }
 
 export const kubernetesMethod: AuthMethod<KubernetesAuth> = {
-  options: ['role', 'jwtFile', 'mount'],
-  settings: (options) => pickSettings(options, 'role', 'jwtFile', 'mount'),
   renewHint: "Check the role's token_ttl: its tokens are refused right after the login.",
   async login(options, context) {
     const role = options.role || process.env.VAULT_ROLE

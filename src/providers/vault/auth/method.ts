@@ -29,12 +29,8 @@ export interface LoginContext {
   remember(make: () => Promise<string>): Promise<string>
 }
 
-/** One way to log in. A new one is one file here and one line in `index.ts`. */
+/** One way to log in. A new one is one file here, one line in `index.ts` and one in `options.ts`. */
 export interface AuthMethod<Options extends { readonly method: string }> {
-  /** Every option there is, besides `method`; all are text. */
-  readonly options: readonly Exclude<keyof Options & string, 'method'>[]
-  /** What makes the same login again, without credentials: a built server carries it. */
-  settings(options: Options): JsonObject
   /**
    * @throws SecretsError `CREDENTIALS_MISSING`, `LOGIN_REFUSED`, or what kept the server from answering
    */
@@ -46,17 +42,4 @@ export interface AuthMethod<Options extends { readonly method: string }> {
    * only when one is needed, and without the deadline of the fetch that needs it. `outside`: nothing of ours.
    */
   readonly next?: 'here' | 'person' | 'outside'
-}
-
-/** Those of the options that are no credentials, as settings. */
-export function pickSettings<Options extends object>(
-  options: Options,
-  ...names: readonly (keyof Options & string)[]
-): JsonObject {
-  return Object.fromEntries(
-    names.flatMap((name) => {
-      const value = options[name]
-      return typeof value === 'string' && value !== '' ? [[name, value]] : []
-    }),
-  )
 }

@@ -2,7 +2,7 @@ import { randomBytes, timingSafeEqual } from 'node:crypto'
 import { SecretsError } from '../../../core/errors.ts'
 import { bodyOf } from '../errors.ts'
 import { loginOf, missing, refusedLogin } from './login.ts'
-import { type AuthMethod, pickSettings } from './method.ts'
+import type { AuthMethod } from './method.ts'
 
 /** A person who logs in with the browser. */
 export interface OidcAuth {
@@ -16,8 +16,6 @@ export interface OidcAuth {
 }
 
 export const oidcMethod: AuthMethod<OidcAuth> = {
-  options: ['role', 'port', 'mount'],
-  settings: (options) => pickSettings(options, 'role', 'port', 'mount'),
   renewHint: "Check the role's token_ttl: its tokens are refused right after the login.",
   next: 'person',
   async login(options, context) {

@@ -1,5 +1,5 @@
 import { missing, postLogin } from './login.ts'
-import { type AuthMethod, pickSettings } from './method.ts'
+import type { AuthMethod } from './method.ts'
 
 interface PasswordAuth<Method extends string> {
   readonly method: Method
@@ -22,8 +22,6 @@ function passwordMethod<Method extends 'userpass' | 'ldap'>(
   label: string,
 ): AuthMethod<PasswordAuth<Method>> {
   return {
-    options: ['username', 'password', 'mount'],
-    settings: (options) => pickSettings(options, 'username', 'mount'),
     renewHint: "Check the user's token_ttl and token_num_uses: the tokens are refused right after the login.",
     async login(options, context) {
       const username = options.username || process.env.VAULT_USERNAME

@@ -12,8 +12,6 @@ export interface TokenAuth {
 }
 
 export const tokenMethod: AuthMethod<TokenAuth> = {
-  options: ['token'],
-  settings: () => ({}),
   renewHint: 'Log in again with `vault login` or `bao login`, or set VAULT_TOKEN to a valid token.',
   next: 'outside',
   async login(options) {
