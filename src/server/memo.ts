@@ -23,7 +23,7 @@ export class Memo {
       this.#size = 0
       this.#state = state
     }
-    const key = JSON.stringify(values)
+    const key = keyOf(values)
     let rows = this.#rows.get(key)
     if (rows) return rows
     rows = read()
@@ -33,6 +33,13 @@ export class Memo {
     this.#size += size
     return rows
   }
+}
+
+/** Every list has one of its own: texts come with their length. */
+function keyOf(values: readonly Column[]): string {
+  let key = ''
+  for (const value of values) key += typeof value === 'string' ? `${value.length}:${value}` : `${value};`
+  return key
 }
 
 function sizeOf(rows: readonly Row[]): number {

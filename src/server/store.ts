@@ -252,14 +252,24 @@ function keep<T>(map: Map<string, T>, key: string, value: T): void {
   map.set(key, value)
 }
 
+/** The texts of a moment, which many requests share. */
+let moment = { time: 0, iso: '', idStart: '' }
+
+function thisMoment(): typeof moment {
+  const time = Date.now()
+  if (time === moment.time) return moment
+  const digits = time.toString(16).padStart(12, '0')
+  moment = { time, iso: new Date(time).toISOString(), idStart: `${digits.slice(0, 8)}-${digits.slice(8)}-7` }
+  return moment
+}
+
 function now(): string {
-  return new Date().toISOString()
+  return thisMoment().iso
 }
 
 /** A UUID of version 7 (RFC 9562): its time comes first, so rows that are added together lie together in an index. */
 function timedId(): string {
-  const time = Date.now().toString(16).padStart(12, '0')
-  return `${time.slice(0, 8)}-${time.slice(8)}-7${randomUUID().slice(15)}`
+  return thisMoment().idStart + randomUUID().slice(15)
 }
 
 function text(value: Row[string] | undefined): string | undefined {
