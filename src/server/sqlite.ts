@@ -83,7 +83,8 @@ function runOf(connection: Connection, text: string, isRow: boolean): Run {
   const statement = connection.prepare<[Column[]]>(text)
   if (!statement.reader)
     return (values) => {
-      statement.run(values)
+      // `run` does the same, and makes an object that tells what it has done.
+      statement.get(values)
       return []
     }
   const names = statement.columns().map(({ name }) => name)
