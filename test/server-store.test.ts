@@ -108,6 +108,80 @@ describe.each(kinds)('on %s', (_name, open, url) => {
     await Promise.all([first!.close(), second!.close()])
   })
 
+  test('a pull has what was written last, whoever wrote it, and is refused from the moment of a revocation', async () => {
+    const servers = await Promise.all([1, 2].map(() => serve({ port: 0, databaseUrl: url(), rateLimit: 0 })))
+    const client = await new WireClient(servers[0]!.url).start()
+    const other = Object.assign(new WireClient(servers[1]!.url), {
+      projectId: client.projectId,
+      key: client.key,
+    })
+    const environment = 'production'
+    const [hash, second] = [deviceHash(makeDeviceSecret()), deviceHash(makeDeviceSecret())]
+    const pulls = async (of: WireClient, device = hash) => {
+      const answers = await Promise.all(
+        [1, 2, 3].map(() => of.signed('secrets/pull', { environment, device_hash: device })),
+      )
+      expect(new Set(answers.map(({ status, body }) => `${status} ${body.secrets}`)).size).toBe(1)
+      return answers[0]!.body.secrets ?? answers[0]!.status
+    }
+    expect(await pulls(client)).toBe(404)
+    const register = (device: string) =>
+      client.signed('devices/register', { device_name: 'x', device_hash: device, environment })
+    const { device_id } = (await register(hash)).body
+    const database = open()
+    for (let round = 0; round < 4; round++) {
+      for (const [writer, name] of [
+        [client, 'one'],
+        [other, 'two'],
+      ] as const) {
+        await writer.signed('secrets/push', { environment, secrets: `${name} ${round}`, device_hash: hash })
+        for (const reader of [client, other]) expect(await pulls(reader)).toBe(`${name} ${round}`)
+      }
+      await client.signed('secrets/rollback', { environment, version: 1 })
+      for (const reader of [client, other]) expect(await pulls(reader)).toBe('one 0')
+      const [by, against] = round % 2 ? [client, other] : [other, client]
+      await by.signed('devices/revoke', { device_id })
+      for (const reader of [against, by]) expect(await pulls(reader)).toBe(403)
+      await by.signed('devices/approve', { device_id })
+      for (const reader of [against, by]) expect(await pulls(reader)).toBe('one 0')
+      // By hand, in the database itself.
+      const set = (status: string) =>
+        sql.raw(`UPDATE devices SET status = '${status}' WHERE id = '${device_id}'`)
+      await database.batch([set('revoked')])
+      for (const reader of [client, other]) expect(await pulls(reader)).toBe(403)
+      await database.batch([set('approved')])
+      for (const reader of [client, other]) expect(await pulls(reader)).toBe('one 0')
+    }
+    expect(await pulls(other, second)).toBe(403)
+    const { device_id: secondId } = (await register(second)).body
+    expect(await pulls(other, second)).toBe(403)
+    await client.signed('devices/approve', { device_id: secondId })
+    expect(await pulls(other, second)).toBe('one 0')
+    await database.close()
+    await Promise.all(servers.map((server) => server.close()))
+  })
+
+  test('a pull that is refused takes none of the others with it', async () => {
+    const server = await serve({ port: 0, databaseUrl: url(), rateLimit: 0 })
+    const client = await new WireClient(server.url).start()
+    const own = { environment: 'production', device_hash: deviceHash(makeDeviceSecret()) }
+    await client.signed('devices/register', { device_name: 'x', ...own })
+    await client.signed('secrets/push', { ...own, secrets: 'x' })
+    const wanted = Array.from(
+      { length: 48 },
+      (_, index) => [own, { ...own, device_hash: 'unknown' }, { ...own, environment: 'staging' }][index % 3]!,
+    )
+    const answers = await Promise.all(wanted.map((body) => client.signed('secrets/pull', body)))
+    expect(answers.map(({ status }) => status)).toEqual(wanted.map((_, index) => [200, 403, 404][index % 3]))
+    const database = open()
+    const lines = (await all(database, 'audit_log')).filter(
+      ({ project_id, action }) => project_id === client.projectId && action === 'pull',
+    )
+    expect(lines).toHaveLength(16)
+    await database.close()
+    await server.close()
+  })
+
   test('every action is in the audit log before it is answered', async () => {
     const server = await serve({ port: 0, databaseUrl: url(), rateLimit: 0 })
     const client = await new WireClient(server.url).start()

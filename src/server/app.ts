@@ -98,8 +98,10 @@ export function createApp(options: AppOptions): Hono {
     if (limiter) {
       const id = projectIdIn(raw)
       // An id that somebody made up is no other project: it would be a way around the limit.
-      const project = id === undefined ? undefined : await store.project(id)
-      await limiter(`${addressOf(context) ?? ''} ${project?.id ?? ''}`)
+      const reading = id === undefined ? undefined : store.project(id)
+      const project = reading instanceof Promise ? await reading : reading
+      const counting = limiter(`${addressOf(context) ?? ''} ${project?.id ?? ''}`)
+      if (counting) await counting
     }
     return raw
   }
@@ -125,7 +127,8 @@ export function createApp(options: AppOptions): Hono {
         const raw = await admit(context)
         const body = parseBody(raw)
         for (const name of required?.fields ?? []) field(body, name, required?.message)
-        const project = await store.project(optionalField(body, 'project_id') ?? '')
+        const reading = store.project(optionalField(body, 'project_id') ?? '')
+        const project = reading instanceof Promise ? await reading : reading
         if (!project) throw new ApiError(404, 'Project not found')
         const header = context.req.header('X-Vault-Signature')
         const signature = project.key && verifySignature(header, raw, project.key, Date.now())

@@ -1,5 +1,5 @@
 import { SQLiteSyncDialect } from 'drizzle-orm/sqlite-core'
-import { compile, type Database, type Row, type Values } from './database.ts'
+import { compile, type Database, oneByOne, type Row, type Values } from './database.ts'
 
 /** What is used of a Workers binding to a D1 database; Cloudflare's own type fits it. */
 export interface D1Binding {
@@ -26,7 +26,11 @@ export function openD1(binding: D1Binding): Database {
           .all()
         return results as Row[]
       }
-      return { run, alone: (_key, values) => run(values), together: run }
+      return {
+        run,
+        alone: (_key, values) => run(values),
+        together: (values, follow) => oneByOne(run(values), follow),
+      }
     },
     async batch(statements) {
       const prepared = statements.map((statement) => binding.prepare(dialect.sqlToQuery(statement).sql))

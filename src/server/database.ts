@@ -15,14 +15,30 @@ export interface Query {
    * writer), that is enough.
    */
   alone(key: string, values: Values): Promise<readonly Row[]>
-  /** `run` with those of the other requests that are under way: a database may take many in one commit. Resolves after it. */
-  together(values: Values): Promise<readonly Row[]>
+  /**
+   * `run` with those of the other requests that are under way: a database may take many in one commit. Resolves after it.
+   * @param follow what is to be run because of these rows, in the same commit where there is one. What it throws is
+   * thrown, and touches no other request
+   */
+  together(values: Values, follow?: Follow): Promise<readonly Row[]>
 }
+
+export type Follow = (rows: readonly Row[]) => readonly Step[]
+
+export interface Step {
+  readonly query: Query
+  readonly values: Values
+}
+
+/**
+ * What makes some databases quicker when they know it: `row` reads one row at most and changes nothing, `note`
+ * changes nothing that a `row` reads.
+ */
+export type Kind = 'row' | 'note'
 
 /** What the store needs of a database: the SQL is the same everywhere, the ways to be atomic are not. */
 export interface Database {
-  /** @param isSingle it reads one row at most, and changes nothing: some databases are quicker when they know */
-  prepare(statement: SQL, isSingle?: boolean): Query
+  prepare(statement: SQL, kind?: Kind): Query
   /** Runs statements in their order: all of them or none. */
   batch(statements: readonly SQL[]): Promise<void>
   close(): Promise<void>
@@ -45,6 +61,16 @@ export function compile(dialect: Dialect, statement: SQL): Compiled {
     return String(param.name)
   })
   return { text, bind: (values) => names.map((name) => values[name] ?? null) }
+}
+
+/** `Query.together` where each statement is a commit of its own. */
+export async function oneByOne(
+  reading: Promise<readonly Row[]>,
+  follow: Follow | undefined,
+): Promise<readonly Row[]> {
+  const rows = await reading
+  if (follow) await Promise.all(follow(rows).map(({ query, values }) => query.run(values)))
+  return rows
 }
 
 /** Brings the schema up to date. Several servers may start at once. */

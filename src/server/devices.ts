@@ -20,9 +20,10 @@ export function gate(
 
 /** The gate of a strict server, before what else needs the vault key only. */
 export async function strictGate(store: Store, { projectId, body }: Signed): Promise<void> {
-  const access = found(await store.access(projectId, '', optionalField(body, 'device_hash')))
+  const deviceHash = optionalField(body, 'device_hash')
+  const access = found(await store.access({ project: projectId, environment: '', deviceHash }))
   const device = gate(access, { whenNoDevices: 'refuse' })
-  if (device) await store.seen(device)
+  if (device) await store.seen(device.id)
 }
 
 /** @throws ApiError 404 for a project that went meanwhile */

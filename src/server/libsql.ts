@@ -1,6 +1,6 @@
 import { createClient } from '@libsql/client'
 import { SQLiteSyncDialect } from 'drizzle-orm/sqlite-core'
-import { compile, type Database, type Row, type Values } from './database.ts'
+import { compile, type Database, oneByOne, type Row, type Values } from './database.ts'
 
 const dialect = new SQLiteSyncDialect()
 
@@ -17,7 +17,11 @@ export function openLibsql(url: string, authToken?: string): Database {
         const { rows } = await client.execute({ sql: text, args: bind(values) })
         return rows as unknown as Row[]
       }
-      return { run, alone: (_key, values) => run(values), together: run }
+      return {
+        run,
+        alone: (_key, values) => run(values),
+        together: (values, follow) => oneByOne(run(values), follow),
+      }
     },
     async batch(statements) {
       await client.batch(

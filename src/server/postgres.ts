@@ -1,6 +1,6 @@
 import { PgDialect } from 'drizzle-orm/pg-core'
 import postgres from 'postgres'
-import { type Column, compile, type Database, type Row, type Values } from './database.ts'
+import { type Column, compile, type Database, oneByOne, type Row, type Values } from './database.ts'
 
 const dialect = new PgDialect()
 
@@ -24,7 +24,7 @@ export function openPostgres(url: string): Database {
           })
           return rows
         },
-        together: run,
+        together: (values, follow) => oneByOne(run(values), follow),
       }
     },
     async batch(statements) {

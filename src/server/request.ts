@@ -23,10 +23,17 @@ const HEADERS = {
   'Cache-Control': 'no-store',
 }
 
+const OK = { status: 200, headers: HEADERS }
+
 /** @param body `null` for none */
 export function answer(body: unknown, status = 200, headers?: Record<string, string>): Response {
   const text = body === null ? null : JSON.stringify(body)
   return new Response(text, { status, headers: headers ? { ...HEADERS, ...headers } : HEADERS })
+}
+
+/** @param text JSON, in UTF-8 */
+export function answerText(text: Uint8Array<ArrayBuffer>): Response {
+  return new Response(text, OK)
 }
 
 /** The body's text. @throws ApiError 400 where the other side has gone before its end, which is no failure of ours */

@@ -1,6 +1,6 @@
 import type { Routes, Signed } from './app.ts'
 import { found, gate, strictGate } from './devices.ts'
-import { ApiError, answer, type Body, field, nameField, optionalField } from './request.ts'
+import { ApiError, answer, answerText, type Body, field, nameField, optionalField } from './request.ts'
 import type { Access, Store } from './store.ts'
 
 /** Push, pull, versions and rollback. */
@@ -9,26 +9,23 @@ export function addSecretRoutes({ store, strict, signed }: Routes): void {
     const environment = nameField(body, 'environment')
     const blob = field(body, 'secrets')
     const names = keyNames(body)
-    const access = found(await store.access(projectId, environment, optionalField(body, 'device_hash')))
-    const device = gate(access, { whenNoDevices: 'pass' })
+    const wanted = { project: projectId, environment, deviceHash: optionalField(body, 'device_hash') }
+    const access = found(await store.access(wanted))
+    const device = passing(access)
     await claim()
     const id = access.environmentId ?? (await store.makeEnvironment(projectId, environment))
     const version = await store.push(id, blob, names)
-    await noted(store, device, store.audit(projectId, id, 'push', caller))
+    await Promise.all([device && store.seen(device.id), store.audit(projectId, id, 'push', caller)])
     return answer({ version })
   })
 
   signed('secrets/pull', async ({ projectId, body, caller }) => {
     const environment = field(body, 'environment')
-    const access = found(await store.pull(projectId, environment, optionalField(body, 'device_hash')))
-    const device = gate(access, { whenNoDevices: 'pass' })
-    const { environmentId: id, latest } = access
-    if (id === undefined || latest === undefined) {
-      await noted(store, device)
-      throw new ApiError(404, id === undefined ? 'Environment not found' : 'No secrets stored yet')
-    }
-    await noted(store, device, store.audit(projectId, id, 'pull', caller))
-    return answer({ secrets: latest.blob, version: latest.version })
+    const wanted = { project: projectId, environment, deviceHash: optionalField(body, 'device_hash') }
+    const { environmentId: id, latest } = found(await store.pull(wanted, caller, passing))
+    if (id === undefined) throw new ApiError(404, 'Environment not found')
+    if (latest === undefined) throw new ApiError(404, 'No secrets stored yet')
+    return answerText(latest)
   })
 
   signed('secrets/current-version', async (request) => {
@@ -60,15 +57,8 @@ export function addSecretRoutes({ store, strict, signed }: Routes): void {
   })
 }
 
-/** Waits until it is written down what a request has done, and who was there. */
-function noted(
-  store: Store,
-  device: Access['device'],
-  audited?: Promise<unknown>,
-): Promise<unknown> | undefined {
-  const seen = device && store.seen(device)
-  return seen && audited ? Promise.all([seen, audited]) : (seen ?? audited)
-}
+/** Also of a project without devices. */
+const passing = (access: Access): Access['device'] => gate(access, { whenNoDevices: 'pass' })
 
 async function environmentOf(store: Store, { projectId, body }: Signed): Promise<string> {
   const id = await store.environment(projectId, field(body, 'environment'))

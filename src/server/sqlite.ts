@@ -1,7 +1,17 @@
 import type { SQL } from 'drizzle-orm'
 import { SQLiteSyncDialect } from 'drizzle-orm/sqlite-core'
 import Libsql from 'libsql'
-import { type Column, compile, type Database, type Query, type Row, type Values } from './database.ts'
+import {
+  type Column,
+  compile,
+  type Database,
+  type Follow,
+  type Kind,
+  type Query,
+  type Row,
+  type Step,
+} from './database.ts'
+import { Memo } from './memo.ts'
 
 /** How long a statement waits while another process writes, in ms. */
 const BUSY_TIMEOUT = 10_000
@@ -21,22 +31,37 @@ export function openSqlite(path: string): Database {
   connection.exec('PRAGMA synchronous = FULL')
   // 16 MB: moving the log into the file waits for the disk, whoever's turn it is.
   connection.exec('PRAGMA wal_autocheckpoint = 4000')
-  const turns = new Turns(connection)
+  // The state of the data that reads see. Of what this connection commits it is told below, of what others do by SQLite:
+  // for sure in a transaction that writes, since nobody else commits before its end.
+  let state = {}
+  let seenVersion: Column | undefined
+  const dataVersion = connection.prepare<[]>('PRAGMA data_version').raw(true)
+  const turns = new Turns(connection, () => {
+    const [version] = dataVersion.get() as [Column]
+    if (version !== seenVersion) state = {}
+    seenVersion = version
+  })
 
-  const prepare = (statement: SQL, isSingle = false): Query => {
+  const prepare = (statement: SQL, kind?: Kind): Query => {
     const { text, bind } = compile(dialect, statement)
     let ready: Run | undefined
     // With the first run, because the tables may not be there before.
-    const run: Run = (values) => (ready ??= runOf(connection, text, bind, isSingle))(values)
+    const run: Run = (values) => {
+      if (kind === undefined) state = {}
+      return (ready ??= runOf(connection, text, kind === 'row'))(values)
+    }
+    const memo = new Memo()
+    const inTurn: Run = kind === 'row' ? (values) => memo.rows(state, values, () => run(values)) : run
     return {
-      run: (values = {}) => run(values),
-      alone: async (_key, values) => run(values),
-      together: (values) => turns.add(() => run(values)),
+      run: (values = {}) => run(bind(values)),
+      alone: async (_key, values) => run(bind(values)),
+      together: (values, follow) => turns.add(() => inTurn(bind(values)), follow),
     }
   }
   return {
     prepare,
     async batch(statements) {
+      state = {}
       const texts = statements.map((statement) => dialect.sqlToQuery(statement).sql)
       connection
         .transaction(() => {
@@ -51,19 +76,15 @@ export function openSqlite(path: string): Database {
   }
 }
 
-type Run = (values: Values) => readonly Row[]
+type Run = (values: Column[]) => readonly Row[]
 type Connection = InstanceType<typeof Libsql>
 
-function runOf(
-  connection: Connection,
-  text: string,
-  bind: (values: Values) => Column[],
-  isSingle: boolean,
-): Run {
+function runOf(connection: Connection, text: string, isRow: boolean): Run {
   const statement = connection.prepare<[Column[]]>(text)
   if (!statement.reader)
     return (values) => {
-      statement.run(bind(values))
+      // `run` does the same, and makes an object that tells what it has done.
+      statement.get(values)
       return []
     }
   const names = statement.columns().map(({ name }) => name)
@@ -73,12 +94,12 @@ function runOf(
     return row
   }
   const raw = statement.raw(true)
-  if (isSingle)
+  if (isRow)
     return (values) => {
-      const columns = raw.get(bind(values)) as Column[] | undefined
+      const columns = raw.get(values) as Column[] | undefined
       return columns ? [rowOf(columns)] : []
     }
-  return (values) => (raw.all(bind(values)) as Column[][]).map(rowOf)
+  return (values) => (raw.all(values) as Column[][]).map(rowOf)
 }
 
 /**
@@ -89,21 +110,31 @@ function runOf(
 class Turns {
   flushed: Promise<void> | undefined
   readonly #connection: Connection
-  readonly #commit: (runs: (() => unknown)[]) => void
-  #waiting: (() => unknown)[] = []
+  readonly #commit: (runs: (() => void)[]) => void
+  #waiting: (() => void)[] = []
 
-  constructor(connection: Connection) {
+  /** @param begun is called in each transaction before what is in it */
+  constructor(connection: Connection, begun: () => void) {
     this.#connection = connection
-    this.#commit = connection.transaction((runs: (() => unknown)[]) => {
+    this.#commit = connection.transaction((runs: (() => void)[]) => {
+      begun()
       for (const run of runs) run()
     }).immediate
   }
 
   /** @returns when it is written: a killed server has it, a machine without power may miss the last ones. */
-  async add<T>(run: () => T): Promise<T> {
-    let result: T | undefined
+  async add(run: () => readonly Row[], follow?: Follow): Promise<readonly Row[]> {
+    let rows: readonly Row[] = []
+    let steps: readonly Step[] = []
+    let refusal: { error: unknown } | undefined
     this.#waiting.push(() => {
-      result = run()
+      rows = run()
+      try {
+        if (follow) steps = follow(rows)
+      } catch (error) {
+        refusal = { error }
+      }
+      for (const { query, values } of steps) void query.run(values)
     })
     this.flushed ??= new Promise((resolve, reject) => {
       const look = (before: number): void => {
@@ -119,7 +150,8 @@ class Turns {
       setImmediate(look, 0)
     })
     await this.flushed
-    return result as T
+    if (refusal) throw refusal.error
+    return rows
   }
 
   #flush(): void {

@@ -1,4 +1,5 @@
 import { type SQL, sql } from 'drizzle-orm'
+import type { Kind } from './database.ts'
 
 const $ = sql.placeholder
 
@@ -7,7 +8,7 @@ const $ = sql.placeholder
  * all. One row as long as the project is there.
  */
 const access = (columns: SQL, joins: SQL): SQL => sql`
-  SELECT e.id AS environment_id, d.id AS device_id, d.status, d.last_seen_at,
+  SELECT e.id AS environment_id, d.id AS device_id, d.status,
     CASE WHEN EXISTS (SELECT 1 FROM devices WHERE project_id = p.id) THEN 1 ELSE 0 END AS has_devices ${columns}
   FROM projects p
   LEFT JOIN environments e ON e.project_id = p.id AND e.name = ${$('environment')}
@@ -83,14 +84,17 @@ export const STATEMENTS = {
     ON CONFLICT (project_id, digest) DO NOTHING RETURNING digest`,
 } as const satisfies Record<string, SQL>
 
-/** Those that read one row at most, and change nothing. */
-export const SINGLE: ReadonlySet<string> = new Set<keyof typeof STATEMENTS>([
-  'ping',
-  'project',
-  'access',
-  'pull',
-  'environment',
-  'currentVersion',
-  'blob',
-  'device',
-])
+export const KINDS: Partial<Record<keyof typeof STATEMENTS, Kind>> = {
+  ping: 'row',
+  project: 'row',
+  access: 'row',
+  pull: 'row',
+  environment: 'row',
+  currentVersion: 'row',
+  blob: 'row',
+  device: 'row',
+  seen: 'note',
+  audit: 'note',
+  forget: 'note',
+  remember: 'note',
+}

@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer'
 import { randomUUID } from 'node:crypto'
-import type { Database, Query, Row } from './database.ts'
-import { SINGLE, STATEMENTS } from './statements.ts'
+import type { Database, Query, Row, Step, Values } from './database.ts'
+import { KINDS, STATEMENTS } from './statements.ts'
 
 export interface Project {
   readonly id: string
@@ -20,9 +20,16 @@ export interface Access {
   readonly environmentId: string | undefined
   readonly hasDevices: boolean
   /** The one that asks, if the project knows it. */
-  readonly device: (Device & { readonly lastSeenAt: string | undefined }) | undefined
-  /** Of a pull, where something is stored. */
-  readonly latest: { readonly version: number; readonly blob: string } | undefined
+  readonly device: Device | undefined
+  /** Of a pull, where something is stored: the text that answers it, which all who pull the same may share. */
+  readonly latest: Uint8Array<ArrayBuffer> | undefined
+}
+
+/** Where a request goes, and from which device. */
+export interface Wanted {
+  readonly project: string
+  readonly environment: string
+  readonly deviceHash: string | undefined
 }
 
 /** Who asks, for the audit log. */
@@ -32,8 +39,8 @@ export interface Caller {
 }
 
 const ENVIRONMENTS = ['development', 'staging', 'production']
-/** How many projects' keys are kept in memory. */
-const KEYS_KEPT = 10_000
+/** How many projects' keys are kept in memory, and of how many devices when they were here. */
+const KEPT = 10_000
 /** How often signatures that are too old are forgotten, in ms. */
 const FORGET_INTERVAL = 60_000
 /** How exact `last_seen_at` is, in ms: it is not worth a write for each of many pulls at once. */
@@ -45,6 +52,10 @@ export class Store {
   readonly #queries: Readonly<Record<keyof typeof STATEMENTS, Query>>
   /** Keys are set once and never changed, so nothing has to be forgotten here. */
   readonly #projects = new Map<string, Project>()
+  /** What a row says; a database may give the same one again. */
+  readonly #accesses = new WeakMap<Row, Access>()
+  /** When it was last written that a device was here, in Unix ms. */
+  readonly #seenAt = new Map<string, number>()
   #forgottenAt = 0
 
   constructor(database: Database) {
@@ -52,7 +63,7 @@ export class Store {
     this.#queries = Object.fromEntries(
       Object.entries(STATEMENTS).map(([name, statement]) => [
         name,
-        database.prepare(statement, SINGLE.has(name)),
+        database.prepare(statement, KINDS[name as keyof typeof STATEMENTS]),
       ]),
     ) as Record<keyof typeof STATEMENTS, Query>
   }
@@ -73,10 +84,7 @@ export class Store {
     if (!row) return undefined
     const { key_hash: hash } = row
     const project = { id, key: typeof hash === 'string' ? Buffer.from(hash, 'hex') : undefined }
-    if (project.key) {
-      if (this.#projects.size >= KEYS_KEPT) this.#projects.delete(this.#projects.keys().next().value!)
-      this.#projects.set(id, project)
-    }
+    if (project.key) keep(this.#projects, id, project)
     return project
   }
 
@@ -97,25 +105,42 @@ export class Store {
   }
 
   /** @returns `undefined` for a project that is not there any more */
-  access(project: string, environment: string, deviceHash: string | undefined): Promise<Access | undefined> {
-    return this.#access(this.#queries.access.run({ project, environment, deviceHash: deviceHash ?? null }))
+  async access({ project, environment, deviceHash }: Wanted): Promise<Access | undefined> {
+    const [row] = await this.#queries.access.run({ project, environment, deviceHash: deviceHash ?? null })
+    return row && accessOf(row)
   }
 
-  /** `access`, and what is stored there: all that a pull needs. */
-  pull(project: string, environment: string, deviceHash: string | undefined): Promise<Access | undefined> {
-    return this.#access(this.#queries.pull.together({ project, environment, deviceHash: deviceHash ?? null }))
+  /**
+   * `access`, and what is stored there: all that a pull needs. Where there is something, that is written to the
+   * audit log in the same commit.
+   * @param pass throws for who must not have it @returns what `access` does
+   */
+  async pull(
+    { project, environment, deviceHash }: Wanted,
+    caller: Caller,
+    pass: (access: Access) => Access['device'],
+  ): Promise<Access | undefined> {
+    const { pull, seen, audit } = this.#queries
+    let access: Access | undefined
+    await pull.together({ project, environment, deviceHash: deviceHash ?? null }, ([row]) => {
+      access = row && this.#accessIn(row)
+      if (!access) return []
+      const device = pass(access)
+      const { environmentId, latest } = access
+      const steps: Step[] = []
+      if (device && this.#isSeenNow(device.id))
+        steps.push({ query: seen, values: { id: device.id, now: now() } })
+      if (environmentId !== undefined && latest)
+        steps.push({ query: audit, values: auditLine(project, environmentId, 'pull', caller) })
+      return steps
+    })
+    return access
   }
 
-  async #access(reading: readonly Row[] | Promise<readonly Row[]>): Promise<Access | undefined> {
-    const [row] = await reading
-    if (!row) return undefined
-    const { version, encrypted_blob: blob } = row
-    return {
-      environmentId: text(row.environment_id),
-      hasDevices: Number(row.has_devices) === 1,
-      device: deviceOf(row),
-      latest: typeof blob === 'string' ? { version: Number(version), blob } : undefined,
-    }
+  #accessIn(row: Row): Access {
+    let access = this.#accesses.get(row)
+    if (!access) this.#accesses.set(row, (access = accessOf(row)))
+    return access
   }
 
   /** The next version of an environment. @param changedKeys names, where the client tells them */
@@ -148,9 +173,17 @@ export class Store {
   }
 
   /** That a device has passed the gate. @returns when it is written, where it has to be */
-  seen({ id, lastSeenAt }: NonNullable<Access['device']>): Promise<unknown> | undefined {
-    if (lastSeenAt !== undefined && Date.now() - Date.parse(lastSeenAt) < SEEN_STEP) return undefined
-    return this.#queries.seen.together({ id, now: now() })
+  seen(id: string): Promise<unknown> | undefined {
+    return this.#isSeenNow(id) ? this.#queries.seen.together({ id, now: now() }) : undefined
+  }
+
+  /** Whether it has to be written that a device is here. */
+  #isSeenNow(id: string): boolean {
+    const time = Date.now()
+    const last = this.#seenAt.get(id)
+    if (last !== undefined && time - last < SEEN_STEP) return false
+    keep(this.#seenAt, id, time)
+    return true
   }
 
   async approve(project: string, id: string): Promise<boolean> {
@@ -166,21 +199,8 @@ export class Store {
   }
 
   /** @returns when it is written */
-  audit(
-    project: string,
-    environment: string | null,
-    action: string,
-    { ip, userAgent }: Caller,
-  ): Promise<unknown> {
-    return this.#queries.audit.together({
-      id: timedId(),
-      project,
-      environment,
-      action,
-      ip,
-      userAgent,
-      now: now(),
-    })
+  audit(project: string, environment: string | null, action: string, caller: Caller): Promise<unknown> {
+    return this.#queries.audit.together(auditLine(project, environment, action, caller))
   }
 
   /** Remembers a signature until it is too old anyway. @returns whether it is new */
@@ -203,19 +223,53 @@ export class Store {
   }
 }
 
-function deviceOf(row: Row): Access['device'] {
+function accessOf(row: Row): Access {
+  const { version, encrypted_blob: blob } = row
   const id = text(row.device_id)
-  return id === undefined ? undefined : { id, status: String(row.status), lastSeenAt: text(row.last_seen_at) }
+  return {
+    environmentId: text(row.environment_id),
+    hasDevices: Number(row.has_devices) === 1,
+    device: id === undefined ? undefined : { id, status: String(row.status) },
+    latest:
+      typeof blob === 'string'
+        ? Buffer.from(JSON.stringify({ secrets: blob, version: Number(version) }))
+        : undefined,
+  }
+}
+
+function auditLine(
+  project: string,
+  environment: string | null,
+  action: string,
+  { ip, userAgent }: Caller,
+): Values {
+  return { id: timedId(), project, environment, action, ip, userAgent, now: now() }
+}
+
+/** Sets it; the oldest goes where there are too many. */
+function keep<T>(map: Map<string, T>, key: string, value: T): void {
+  if (map.size >= KEPT && !map.has(key)) map.delete(map.keys().next().value!)
+  map.set(key, value)
+}
+
+/** The texts of a moment, which many requests share. */
+let moment = { time: 0, iso: '', idStart: '' }
+
+function thisMoment(): typeof moment {
+  const time = Date.now()
+  if (time === moment.time) return moment
+  const digits = time.toString(16).padStart(12, '0')
+  moment = { time, iso: new Date(time).toISOString(), idStart: `${digits.slice(0, 8)}-${digits.slice(8)}-7` }
+  return moment
 }
 
 function now(): string {
-  return new Date().toISOString()
+  return thisMoment().iso
 }
 
 /** A UUID of version 7 (RFC 9562): its time comes first, so rows that are added together lie together in an index. */
 function timedId(): string {
-  const time = Date.now().toString(16).padStart(12, '0')
-  return `${time.slice(0, 8)}-${time.slice(8)}-7${randomUUID().slice(15)}`
+  return thisMoment().idStart + randomUUID().slice(15)
 }
 
 function text(value: Row[string] | undefined): string | undefined {

@@ -18,6 +18,8 @@ const TAG_BYTES = 16
 /** How old a signed request may be, and how far ahead its clock, in ms. */
 export const MAX_AGE = 300_000
 export const MAX_AHEAD = 60_000
+/** As clients write it; other orders, spaces and capitals are as good. */
+const PLAIN_SIGNATURE = /^v=(\d+),d=([0-9a-f]{64})$/
 
 export interface VaultEnvKey {
   readonly projectId: string
@@ -124,18 +126,23 @@ export function verifySignature(
   key: Uint8Array,
   now: number,
 ): VerifiedSignature | undefined {
-  const parts = new Map<string, string>()
-  for (const part of (header ?? '').split(',')) {
-    const at = part.indexOf('=')
-    if (at > 0) parts.set(part.slice(0, at).trim(), part.slice(at + 1).trim())
-  }
-  const time = parts.get('v')
-  const digest = parts.get('d')?.toLowerCase()
+  if (!header) return undefined
+  const [, time, digest] = PLAIN_SIGNATURE.exec(header) ?? partsOf(header)
   if (!time || !/^-?\d+$/.test(time) || !digest || !/^[0-9a-f]{64}$/.test(digest)) return undefined
   const age = now - Number(time)
   if (!(age <= MAX_AGE && age >= -MAX_AHEAD)) return undefined
   if (!timingSafeEqual(Buffer.from(digest, 'hex'), digestOf(body, key, time))) return undefined
   return { digest, expiresAt: Number(time) + MAX_AGE }
+}
+
+/** @returns nothing, its time, its digest: as if it had matched `PLAIN_SIGNATURE` */
+function partsOf(header: string): readonly (string | undefined)[] {
+  const parts = new Map<string, string>()
+  for (const part of header.split(',')) {
+    const at = part.indexOf('=')
+    if (at > 0) parts.set(part.slice(0, at).trim(), part.slice(at + 1).trim())
+  }
+  return ['', parts.get('v'), parts.get('d')?.toLowerCase()]
 }
 
 function digestOf(body: string, key: Uint8Array, time: string): Buffer {
