@@ -21,6 +21,7 @@ const entries = {
   'bundlers/rolldown': 'src/bundlers/rolldown.ts',
   'bundlers/farm': 'src/bundlers/farm.ts',
   'bundlers/bun': 'src/bundlers/bun.ts',
+  'bundlers/nuxt': 'src/bundlers/nuxt.ts',
   'providers/index': 'src/providers/index.ts',
   'runtime/index': 'src/runtime/index.ts',
   'runtime/load': 'src/runtime/load.ts',

@@ -7,6 +7,7 @@ const file = join(root, 'docs/commands.md')
 
 /** What a definition does not say, by command. */
 const NOTES = {
+  unset: `Without a terminal it needs \`--yes\`.`,
   versions: `Vault KV v2 and AWS keep versions; a local value has none. The error for a place that keeps none names those that do.`,
   rollback: `It is about the whole document, so every name that is read from it goes back. Without a terminal it needs \`--yes\`.`,
   diff: `A word with a dot or a slash in it, or that is the name of a file, is a .env file; any other one is an environment. The

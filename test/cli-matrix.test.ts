@@ -156,8 +156,8 @@ describe.each(kinds)('$title', ({ title, provider, path, lacks }) => {
       stderr: expect.stringContaining('has no field none'),
     })
     expect(await give(secret(), 'set', at('gone'))).toMatchObject(done)
-    expect((await act('unset', at('gone'))).code).toBe(0)
-    expect((await act('unset', at('gone'))).code).toBe(3)
+    expect((await act('unset', at('gone'), '--yes')).code).toBe(0)
+    expect((await act('unset', at('gone'), '--yes')).code).toBe(3)
     expect((await act('get', at('gone'))).code).toBe(1)
   })
 

@@ -75,6 +75,14 @@ it.concurrent.each<[line: string[], text: RegExp]>([
   [['doctor'], /^Checking vault \(0 of 1 done\) …/],
   [['push', '--yes', '--file', 'push.env'], /^Writing 1 of 1 …/],
   [
+    ['link', 'linked', 'vault:progress/linked', '--file', 'push.env', '--yes'],
+    /^Linking linked to vault:progress\/linked …/,
+  ],
+  [
+    ['pull', '--all', '--provider', 'vault', '--dry-run'],
+    /^(Listing secrets|Looking at secrets \(0 of \d+ done\)) …/,
+  ],
+  [
     ['migrate', 'vault:progress/one', 'vault:progress/two', '--yes', '--keep'],
     /^Copying vault:progress\/one to vault:progress\/two, and comparing …/,
   ],

@@ -138,14 +138,14 @@ describe('without a configuration', () => {
     expect(code).toBe(0)
     expect(stderr).toContain('history of your shell')
     expect((await place.reveal(['get', 'ARGUMENT', '--reveal'])).stdout).toBe(value)
-    await place.run(['unset', 'ARGUMENT'])
+    await place.run(['unset', 'ARGUMENT', '--yes'])
   })
 
   it('takes one line end away, and no more', async () => {
     await place.run(['set', 'ENDS'], { input: 'x\r\n\r\n' })
     expect((await place.reveal(['get', 'ENDS', '--reveal'])).stdout).toBe('x\r\n')
     expect((await place.run(['set', 'ENDS'], { input: Buffer.from([0xff, 0xfe, 0x41]) })).code).toBe(2)
-    expect((await place.run(['unset', 'ENDS'])).code).toBe(0)
+    expect((await place.run(['unset', 'ENDS', '--yes'])).code).toBe(0)
   })
 
   it('masks unless it is told to reveal', async () => {
@@ -155,7 +155,7 @@ describe('without a configuration', () => {
     expect(stdout).toMatch(/local.* version .* old/)
     await place.run(['set', 'SHORT', 'abcdefghijkl'])
     expect((await place.run(['get', 'SHORT'])).stdout).toMatch(/^SHORT {2}\*{4}\n/)
-    await place.run(['unset', 'SHORT'])
+    await place.run(['unset', 'SHORT', '--yes'])
   })
 
   it('has one JSON shape for each command', async () => {
@@ -210,14 +210,18 @@ describe('without a configuration', () => {
     await place.run(['set', 'PLAIN', '--env', 'production'], { input: own })
     expect((await place.reveal(['get', 'PLAIN', '--reveal', '--env', 'production'])).stdout).toBe(own)
     expect((await place.reveal(['get', 'PLAIN', '--reveal'])).stdout).toBe(values.PLAIN)
-    expect(await place.json(['unset', 'PLAIN', '--env', 'production'])).toEqual({
+    const unset = ['unset', 'PLAIN', '--env', 'production']
+    const refused = await place.run(unset)
+    expect(refused).toMatchObject({ code: 2, stderr: expect.stringContaining('Say yes with --yes.') })
+    expect((await place.reveal(['get', 'PLAIN', '--reveal', '--env', 'production'])).stdout).toBe(own)
+    expect(await place.json([...unset, '--yes'])).toEqual({
       name: 'PLAIN',
       provider: 'local',
       path: 'PLAIN',
       field: null,
       environment: 'production',
     })
-    expect((await place.run(['unset', 'PLAIN', '--env', 'production'])).code).toBe(3)
+    expect((await place.run([...unset, '--yes'])).code).toBe(3)
     expect((await place.reveal(['get', 'PLAIN', '--reveal', '--env', 'production'])).stdout).toBe(
       values.PLAIN,
     )

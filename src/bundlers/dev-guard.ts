@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { ViteDevServer } from 'vite'
-import type { Finding, Scanner } from '../core/scan/index.ts'
+import type { Finding } from '../core/scan/index.ts'
 import type { Session } from './session.ts'
 
 /** Looks at a response from now on. */
@@ -13,14 +13,16 @@ export type Guard = (request: IncomingMessage, response: ServerResponse) => Prom
  * @returns what does it, for responses that are made in front of it; `undefined` when it is off
  */
 export function guardDevServer(server: ViteDevServer, session: Session): Guard | undefined {
-  const { scan } = session.config
-  if (scan === false) return undefined
+  if (session.config.scan === false) return undefined
+  const tell = (message: string): void => {
+    server.config.logger.error(forTerminal(message), { timestamp: true })
+    const err = { message, stack: '', plugin: 'unplugin-secrets' }
+    server.environments.client.hot.send({ type: 'error', err })
+  }
   // Loaded by the first request or, earlier, when the server has nothing better to do: a start needs none of it.
-  let loading: Promise<{ guard: typeof import('./dev-response.ts'); excluded: (path: string) => boolean }>
-  const load = (): typeof loading => {
-    loading ??= Promise.all([import('./dev-response.ts'), import('../core/scan/index.ts')]).then(
-      async ([guard, { matcher }]) => ({ guard, excluded: await matcher(scan.exclude) }),
-    )
+  let loading: ReturnType<typeof loadGuard> | undefined
+  const load = (): NonNullable<typeof loading> => {
+    loading ??= loadGuard(session, tell)
     return loading
   }
   server.httpServer?.once('listening', () => {
@@ -29,15 +31,7 @@ export function guardDevServer(server: ViteDevServer, session: Session): Guard |
       () => {},
     )
   })
-
-  const handle: Guard = async (request, response) => {
-    const { guard, excluded } = await load()
-    const path = pathOf(request)
-    if (excluded(path.slice(1))) return
-    // Asked for each time: rotation brings other values.
-    const scanner = await session.scanner()
-    guard.guardResponse(request, response, scanner, (finding) => report(server, scanner, path, finding))
-  }
+  const handle: Guard = async (request, response) => (await load())(request, response)
   // In front of whatever other plugins have put there already.
   server.middlewares.stack.unshift({
     route: '',
@@ -48,21 +42,46 @@ export function guardDevServer(server: ViteDevServer, session: Session): Guard |
   return handle
 }
 
+/**
+ * The guard of responses, for the server of whatever bundler. Not to be asked for where `scan` is `false`.
+ * @param tell is given what was stopped, without a value in it
+ */
+export async function loadGuard(
+  session: Session,
+  tell: (message: string) => void,
+): Promise<(request: IncomingMessage, response: ServerResponse) => void> {
+  const [{ guardResponse }, { matcher }] = await Promise.all([
+    import('./dev-response.ts'),
+    import('../core/scan/index.ts'),
+  ])
+  const { scan } = session.config
+  const excluded = await matcher(scan === false ? [] : scan.exclude)
+  return (request, response) => {
+    const path = pathOf(request)
+    if (excluded(path.slice(1))) return
+    // Asked for each time: rotation brings other values.
+    const scanner = session.scanner()
+    guardResponse(request, response, scanner, (finding) => {
+      const message = stoppedText(`The response to ${scanner.redact(path)}`, finding)
+      tell(message)
+      return `${message}\n`
+    })
+  }
+}
+
 /** Without its query, which may hold anything. */
 function pathOf({ url = '/' }: IncomingMessage): string {
   return url.replace(/[?#].*$/s, '')
 }
 
-/** Tells the terminal and the overlay. @returns what stands in the response's place */
-function report(server: ViteDevServer, scanner: Scanner, path: string, finding: Finding): string {
-  const { name, encoding } = finding
-  const address = scanner.redact(path)
-  const message = [
-    `The response to ${address} carries the value of ${name} (${encoding}), which only servers may have.`,
+/** What is said in the place of what was stopped. @param what carries the value */
+export function stoppedText(what: string, { name, encoding }: Finding): string {
+  return [
+    `${what} carries the value of ${name} (${encoding}), which only servers may have.`,
     `It was stopped. If browsers may see the value, add ${name} to \`client\`.`,
   ].join('\n')
-  server.config.logger.error(`[secrets] ${message.replace('\n', '\n  ')}`, { timestamp: true })
-  const err = { message, stack: '', plugin: 'unplugin-secrets' }
-  server.environments.client.hot.send({ type: 'error', err })
-  return `${message}\n`
+}
+
+export function forTerminal(message: string): string {
+  return `[secrets] ${message.replace('\n', '\n  ')}`
 }

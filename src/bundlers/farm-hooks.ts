@@ -1,15 +1,17 @@
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { isAbsolute, relative, resolve } from 'node:path'
-import type { JsPlugin, ResolvedUserConfig } from '@farmfe/core'
+import type { JsPlugin, ResolvedUserConfig, Server } from '@farmfe/core'
 import { VIRTUAL } from '../core/expose/ids.ts'
 import type { ImportersOf } from '../core/guard.ts'
 import { consoleLogger, type Logger } from '../core/log.ts'
 import type { Consumer } from '../core/types.ts'
+import { loadGuard } from './dev-guard.ts'
 import { attemptAsync } from './error.ts'
+import { followFarm, guardFarm, tellFarm } from './farm-dev.ts'
 import { finalizeFarm } from './farm-outputs.ts'
 import { FarmUsage } from './farm-usage.ts'
-import { fileOf, Graph } from './graph.ts'
+import { FOREIGN, fileOf, Graph } from './graph.ts'
 import { scanFolderOf } from './outputs.ts'
 import { type PluginOptions, Session } from './session.ts'
 import type { SourceLanguage } from './source-parser.ts'
@@ -38,6 +40,7 @@ export function farmPlugins(options: PluginOptions | undefined): JsPlugin[] {
         // Farm follows an alias after the plugins, and would not find what only a plugin has.
         sources.push(...[...build.aliases.keys()].map((alias) => `^${escaped(alias)}$`))
       },
+      configureDevServer: (server) => build.serve(server),
       resolve: {
         filters: { sources, importers: ['.*'] },
         executor: ({ source, importer }) => attemptAsync(async () => build.resolve(source, importer)),
@@ -85,6 +88,11 @@ class FarmBuild {
   #usage: FarmUsage | undefined
   /** Whether the first graph stands. What a server or a watcher compiles afterwards has no end to wait for. */
   #isBuilt = false
+  /** Where this is one's compiler. */
+  #server: Server | undefined
+  #guard: Awaited<ReturnType<typeof loadGuard>> | undefined
+  /** What a dev server begins with has been looked through. */
+  #isFinal = false
   /** Specifiers that mean a virtual module. */
   aliases: ReadonlyMap<string, string> = new Map()
   #graph!: Graph
@@ -117,6 +125,9 @@ class FarmBuild {
       },
       dev,
     })
+    this.#server = undefined
+    if (dev && this.#session.config.scan !== false)
+      this.#guard = await loadGuard(this.#session, (message) => tellFarm(this.#server!, message))
     const consumer = consumerOf(output?.targetEnv, this.#session.config.consumer)
     this.#graph = new Graph(this.#session, { consumer, root: this.#root })
     const { manifest } = this.#session.config
@@ -196,9 +207,26 @@ class FarmBuild {
     this.#graph.finish(() => [])
   }
 
+  serve(server: Server): void {
+    this.#server = server
+    this.#isFinal = false
+    if (this.#guard) guardFarm(server, this.#session, this.#guard)
+    if (server.config.hmr) followFarm(server, this.#session, () => this.#sources())
+  }
+
+  /** Files in which names may be read, as far as they have come by. */
+  #sources(): string[] {
+    return [...this.#ids.keys()].filter(
+      (file) => !VIRTUAL.test(relative(this.#root, file)) && !FOREIGN.test(file),
+    )
+  }
+
   async finalize<
     R extends { name: string; bytes: number[]; emitted: boolean; info?: { moduleIds: string[] } },
-  >(resources: Record<string, R>): Promise<Record<string, R>> {
+  >(resources: Record<string, R>): Promise<Record<string, R> | undefined> {
+    // Its guard looks at what leaves the server; and Farm's process ends with an error that comes so late in an update.
+    if (this.#isFinal && this.#guard && this.#server && !this.#server.config.writeToDisk) return undefined
+    this.#isFinal = true
     const seals = this.#graph.consumer === 'server' && this.#session.isSealed
     const done = await finalizeFarm(this.#session, resources, {
       outDir: this.#outDir,

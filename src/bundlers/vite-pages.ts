@@ -19,13 +19,19 @@ export function pagesPlugin(session: Session): Plugin {
         const built = Object.values(environments).filter(({ isBuilt }) => isBuilt)
         if (built.length < 2) return
         const folders = built.map((environment) => resolve(config.root, environment.config.build.outDir))
-        await attemptAsync(async () => {
-          for (const folder of outermost(folders, config.root))
-            if (existsSync(folder)) await scanFolderOf(session, folder, config.root)
-        })
+        await attemptAsync(() => scanPages(session, folders, config.root))
       },
     },
   }
+}
+
+/**
+ * Looks through all that was written to some folders and, where they have one of their own, the folder that holds them.
+ * @throws SecretsError as `scanFolderOf`
+ */
+export async function scanPages(session: Session, folders: readonly string[], root: string): Promise<void> {
+  for (const folder of outermost(folders, root))
+    if (existsSync(folder)) await scanFolderOf(session, folder, root)
 }
 
 /** The folder that holds all of them, where pages have one of their own; not one that holds the sources too. */

@@ -2,6 +2,7 @@ import type { LinkAllPlan } from '../core/link-all.ts'
 import type { CommonFlags } from './command.ts'
 import { withSecrets } from './context.ts'
 import { count, note, result, table } from './output.ts'
+import { withProgress } from './progress.ts'
 import { approve } from './prompt.ts'
 
 interface PullAllFlags extends CommonFlags {
@@ -15,9 +16,14 @@ export async function pullAll(flags: PullAllFlags): Promise<void> {
   const { planLinkAll } = await import('../core/link-all.ts')
   const json = flags.json === true
   await withSecrets(flags, async ({ config, contextFor }) => {
-    const plan = await planLinkAll(config, contextFor, flags.provider, (done, all) => {
-      if (!json && all > 20) note(`Looked at ${done} of ${count(all, 'secret')}.`)
-    })
+    let looked = 'Listing secrets'
+    const plan = await withProgress(
+      () => looked,
+      () =>
+        planLinkAll(config, contextFor, flags.provider, (done, all) => {
+          looked = `Looking at secrets (${done} of ${all} done)`
+        }),
+    )
     const { links, skipped } = plan
     if (flags['dry-run'] || links.length === 0) {
       result(json, { links, skipped, linked: false }, () => shown(plan, 'would be linked'))

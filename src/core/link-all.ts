@@ -35,7 +35,7 @@ const BATCH = 20
  * An environment for each secret of the providers that keep documents, where there is none of that name yet. Nothing is
  * pushed, and nothing has been changed yet.
  * @param only one provider; else every one that can
- * @param progress after each batch: how many of how many have been looked at
+ * @param progress before each batch: how many of how many have been looked at
  * @throws SecretsError `UNSUPPORTED` when none can list documents, and what cannot be listed
  */
 export async function planLinkAll(
@@ -56,6 +56,7 @@ export async function planLinkAll(
   const links: NewLink[] = []
   const skipped: SkippedSecret[] = []
   for (let at = 0; at < found.length; at += BATCH) {
+    progress(at, found.length)
     const batch = found.slice(at, at + BATCH)
     const documents = await readAll(config, contextFor, batch)
     for (const [index, { name, path }] of batch.entries()) {
@@ -75,7 +76,6 @@ export async function planLinkAll(
         taken.set(environment, `${environment} is that of ${reference}`)
       } else skipped.push({ reference, reason: why })
     }
-    progress(Math.min(at + BATCH, found.length), found.length)
   }
   return {
     links,

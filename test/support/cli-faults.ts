@@ -56,7 +56,7 @@ export const CASES: Readonly<Record<string, FaultCase>> = {
   },
   get: { args: named('get'), bare: 3, asks: 'providers' },
   list: { args: once('list'), bare: 0, asks: 'providers', reports: 'error' },
-  unset: { args: named('unset'), bare: 3, asks: 'providers' },
+  unset: { args: named('unset', '--yes'), bare: 3, asks: 'providers' },
   refresh: { args: once('refresh'), bare: 0, asks: 'providers' },
   doctor: { args: once('doctor'), bare: 0, asks: 'providers', reports: 1 },
   run: { args: once('run', '--', process.execPath, '-e', '0'), bare: 0, asks: 'providers' },

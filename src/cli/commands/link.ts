@@ -49,13 +49,17 @@ export default command({
       )
     const { rootOf, withSecrets } = await import('../context.ts')
     const { planLink } = await import('../../core/links.ts')
+    const { withProgress } = await import('../progress.ts')
     const prefer = sideOf(flags.prefer)
     const only = list('only')
     const given =
       flags.file === undefined ? undefined : await valuesOf(resolve(rootOf(flags), flags.file), only)
     await withSecrets({ ...flags, env: environment }, async (secrets) => {
       const values = given ?? (only.length > 0 ? await ownOnly(secrets, only) : undefined)
-      const plan = await planLink(secrets, { environment, reference, values })
+      const plan = await withProgress(
+        () => `Comparing ${environment} with ${reference}`,
+        () => planLink(secrets, { environment, reference, values }),
+      )
       const data = { environment, reference: plan.reference, exists: plan.exists, changes: plan.changes }
       if (flags['dry-run']) {
         result(json === true, { ...data, pushed: [], linked: false }, () =>
@@ -67,7 +71,10 @@ export default command({
       const chosen = prefer ?? (await askSide(plan, yes))
       const { approve } = await import('../prompt.ts')
       await approve(`${question(plan, chosen)}?`, yes)
-      const linked = await plan.apply(chosen)
+      const linked = await withProgress(
+        () => `Linking ${environment} to ${plan.reference}`,
+        () => plan.apply(chosen),
+      )
       const file = relative(process.cwd(), linked.file)
       result(json === true, { ...data, pushed: linked.pushed, linked: true, file }, () =>
         [

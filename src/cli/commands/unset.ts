@@ -1,13 +1,13 @@
 import { command } from '../command.ts'
-import { CliError, EXIT, notFoundError } from '../errors.ts'
+import { notFoundError } from '../errors.ts'
 import { result, warn } from '../output.ts'
 
 export default command({
   name: 'unset',
   description: 'Remove a stored value, from where `set` would write it',
   examples: [
-    ['secrets unset STRIPE_KEY', 'asks first, at a terminal'],
-    ['secrets unset API_URL --env production --yes', 'takes back what only production has'],
+    ['secrets unset STRIPE_KEY', 'asks first'],
+    ['secrets unset API_URL --env production --yes', 'takes back what only production has, for a script'],
   ],
   args: {
     name: { type: 'positional', required: true, description: 'The name of the secret, or a reference' },
@@ -21,9 +21,8 @@ export default command({
     await withSecrets(flags, async ({ config, contextFor }) => {
       const target = targetOf(config, name, 'remove')
       const where = env === undefined ? target.name : `${target.name} for ${env}`
-      const { canAsk, confirm } = await import('../prompt.ts')
-      if (!yes && canAsk() && !(await confirm(`Remove ${name} from ${where}?`)))
-        throw new CliError('CANCELLED', EXIT.mend, 'Nothing was removed.')
+      const { approve } = await import('../prompt.ts')
+      await approve(`Remove ${name} from ${where}?`, yes)
       const { path, field } = target
       const removed = await removeFrom(config, target, { environment: env }, () => contextFor(target.name))
       if (!removed) throw notFoundError(`${name} is not set in ${where}.`, 'What there is: secrets list.')
