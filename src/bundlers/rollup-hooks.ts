@@ -1,5 +1,5 @@
 import type { Environment, Rollup } from 'vite'
-import { ENV_ID, VIRTUAL } from '../core/expose/ids.ts'
+import { VIRTUAL } from '../core/expose/ids.ts'
 import { SEAL_MARK } from '../core/expose/seal-marks.ts'
 import { rewriteSureReads } from '../core/expose/sure-reads.ts'
 import type { ImportersOf } from '../core/guard.ts'
@@ -73,7 +73,7 @@ export function graphHooks(session: Session, options: GraphHooksOptions) {
       stateOf(this).running++
     },
     resolveId: {
-      filter: { id: VIRTUAL },
+      filter: { id: VIRTUAL } as { id: RegExp | { include: RegExp; exclude: RegExp } },
       handler(this: HookContext, id: string, importer: string | undefined, how: { scan?: boolean } = {}) {
         // The dependency scan only collects packages; it has no graph to guard and no page to break.
         if (how.scan) return { id, external: true }
@@ -84,7 +84,9 @@ export function graphHooks(session: Session, options: GraphHooksOptions) {
     load: {
       filter: { id: /^\0virtual:secrets\// },
       handler(this: HookContext, id: string) {
-        return attempt(() => graphOf(this).load(id), id)
+        const code = attempt(() => graphOf(this).load(id), id)
+        // Said here too: an alias that the bundler follows by itself cannot say it.
+        return code === undefined ? undefined : { code, moduleSideEffects: false }
       },
     },
     transform: {
@@ -152,29 +154,6 @@ export function graphHooks(session: Session, options: GraphHooksOptions) {
 }
 
 const META_ENV = /\bimport\s*\.\s*meta\s*\.\s*env\b/g
-
-/** Begins what stands for a name until it is bound. */
-const LOCAL = '__unplugin_secrets_env_'
-
-/**
- * Has Rolldown replace plain reads itself, so that modules with nothing else never come to JavaScript. It replaces
- * `import.meta.env.NAME` by an identifier, and imports for each that is bound nowhere: an import as any other, so
- * whose it is can be told. What it does not know (`?.`, `["NAME"]`, patterns) is rewritten before as everywhere.
- * @param options of the build; the filters of its plugins are compiled after its hook for them
- */
-export function replaceNatively(session: Session, options: object): void {
-  const names = [...session.leavePlainReads()]
-  const { transform = {} } = options as { transform?: { define?: object; inject?: object } }
-  const define = Object.fromEntries(names.map((name) => [`import.meta.env.${name}`, LOCAL + name]))
-  const inject = Object.fromEntries(names.map((name) => [LOCAL + name, [ENV_ID, name]]))
-  Object.assign(options, {
-    transform: {
-      ...transform,
-      define: { ...transform.define, ...define },
-      inject: { ...transform.inject, ...inject },
-    },
-  })
-}
 
 /**
  * Nuxt and Nitro hand deep copies of a plugin on: the same functions, and a filter that nobody would fill.

@@ -6,8 +6,9 @@ import { consoleLogger, type Logger } from '../core/log.ts'
 import { attemptAsync } from './error.ts'
 import { fileOf } from './graph.ts'
 import { localFiles } from './local-files.ts'
+import { replaceNatively } from './native-reads.ts'
 import { scanFolderOf, scanOutputs } from './outputs.ts'
-import { graphHooks, keepFilter, replaceNatively, type Syntax } from './rollup-hooks.ts'
+import { graphHooks, keepFilter, type Syntax } from './rollup-hooks.ts'
 import { usesOf } from './rollup-usage.ts'
 import { changesFileOf } from './rotation-stamp.ts'
 import type { Session } from './session.ts'
@@ -115,7 +116,7 @@ export function rollupPlugin(session: Session, kind: RollupKind, given?: string)
         await prepare(this)
         isPrepared = true
         // A watching build asks for options once, and names may come and go.
-        if (kind.replaces && !this.meta.watchMode) replaceNatively(session, options)
+        if (kind.replaces && !this.meta.watchMode) replaceNatively(session, options, 'server')
         return null
       },
     },

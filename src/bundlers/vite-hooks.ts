@@ -2,15 +2,16 @@ import { existsSync } from 'node:fs'
 import { relative, resolve } from 'node:path'
 import type { Plugin, ResolvedConfig, Rollup, UserConfig } from 'vite'
 import { fillHtml } from '../core/expose/html.ts'
-import { CLIENT_ID } from '../core/expose/ids.ts'
+import { CLIENT_ID, VIRTUAL } from '../core/expose/ids.ts'
 import type { ModuleUse } from '../core/expose/usage.ts'
 import { consoleLogger } from '../core/log.ts'
 import type { Consumer } from '../core/types.ts'
 import { guardDevServer } from './dev-guard.ts'
 import { attempt, attemptAsync, toBundlerError } from './error.ts'
 import { Graph } from './graph.ts'
+import { CLIENT_ALIAS, packagesPlugin, replaceNatively, UNALIASED } from './native-reads.ts'
 import { type OutputFile, scanFolderOf, scanOutputs } from './outputs.ts'
-import { graphHooks, type HookContext, keepFilter, replaceNatively } from './rollup-hooks.ts'
+import { graphHooks, type HookContext, keepFilter } from './rollup-hooks.ts'
 import { usesOf } from './rollup-usage.ts'
 import { changesFileOf } from './rotation-stamp.ts'
 import type { Session, SessionPlace } from './session.ts'
@@ -51,30 +52,42 @@ export function viteHooks(session: Session): Plugin {
   const edge = ({ environment }: HookContext): boolean =>
     config!.ssr?.target === 'webworker' ||
     (environment?.config.resolve.conditions ?? []).some((condition) => EDGE_CONDITIONS.includes(condition))
-  /** Once all others have had their say, `vite:define` too. Not where names may come and go, and not in Vite 7. */
-  const options = {
+  /** Not where names may come and go, and not in Vite 7. */
+  const isNative = ({ meta }: object & { meta?: object }): boolean =>
+    'rolldownVersion' in (meta ?? {}) && config!.command === 'build' && !config!.build.watch
+  /** Once all others have had their say, `vite:define` too. */
+  const optionsFor = (graph: ReturnType<typeof graphHooks>, consumer: typeof consumerOf) => ({
     order: 'post' as const,
-    handler(this: { meta: { rolldownVersion?: string } }, input: object): null {
-      const { command, build } = config!
-      if (this.meta.rolldownVersion && command === 'build' && !build.watch) replaceNatively(session, input)
+    handler(this: HookContext, input: object): null {
+      const native = isNative(this)
+      graph.resolveId.filter = native ? UNALIASED : { id: VIRTUAL }
+      if (native) replaceNatively(session, input, consumer(this))
       return null
     },
-  }
-  /** Vite gives a worker's bundle no plugin but these. It is the client's, whatever starts it. */
-  const workerPlugin = () => ({
-    name: 'unplugin-secrets:worker',
-    ...graphHooks(session, { root, map, consumerOf: () => 'client' }),
-    options,
-    generateBundle(this: Rollup.PluginContext, _: unknown, bundle: Rollup.OutputBundle) {
-      if (session.config.manifest !== false) beside.set(Object.keys(bundle)[0]!, usesOf(this, bundle, root()))
-    },
   })
+  /** Vite gives a worker's bundle no plugin but these. It is the client's, whatever starts it. */
+  const workerPlugins = (): object[] => {
+    const consumerOf = (): Consumer => 'client'
+    const graph = graphHooks(session, { root, map, consumerOf })
+    const plugin = {
+      name: 'unplugin-secrets:worker',
+      ...graph,
+      options: optionsFor(graph, consumerOf),
+      generateBundle(this: Rollup.PluginContext, _: unknown, bundle: Rollup.OutputBundle) {
+        if (session.config.manifest === false) return
+        beside.set(Object.keys(bundle)[0]!, usesOf(this, bundle, root()))
+      },
+    }
+    return hasAlias ? [packagesPlugin(), plugin] : [plugin]
+  }
   /** What uses names outside the client's own bundle: pages and workers, by file. */
   const beside = new Map<string, ModuleUse[]>()
   /** What the bundle of an environment has brought to disk, and was scanned before. */
   const emitted = new WeakMap<object, string[]>()
 
   const graph = graphHooks(session, { root, map, consumerOf, edge })
+  /** Whether Rolldown follows imports of the client's names without asking us. */
+  let hasAlias = false
   let isDocked = false
   let isFirst = true
   let rotation: Rotation | undefined
@@ -85,7 +98,7 @@ export function viteHooks(session: Session): Plugin {
     ...devtoolsDock(() => {
       isDocked = true
     }),
-    options,
+    options: optionsFor(graph, consumerOf),
 
     config(user: UserConfig, env) {
       isPreview = env.isPreview === true
@@ -93,7 +106,7 @@ export function viteHooks(session: Session): Plugin {
       return {
         server: { fs: { deny: user.server?.fs?.deny ? [OWN_DENY] : [...VITE_DENY, OWN_DENY] } },
         worker: {
-          plugins: () => [...((workers?.() ?? []) as Plugin[]), workerPlugin() as unknown as Plugin],
+          plugins: () => [...((workers?.() ?? []) as Plugin[]), ...(workerPlugins() as Plugin[])],
         },
       }
     },
@@ -104,6 +117,11 @@ export function viteHooks(session: Session): Plugin {
       keepFilter(resolved.plugins, graph)
       ;(resolved.plugins as Plugin[]).push(pagesPlugin(session))
       if (isPreview) return
+      hasAlias = isNative(this as object)
+      if (hasAlias) {
+        resolved.resolve.alias.push(CLIENT_ALIAS)
+        ;(resolved.plugins as Plugin[]).push(packagesPlugin())
+      }
       if (resolved.command === 'serve' && resolved.plugins.some(({ name }) => name === 'vite:vue'))
         (resolved.plugins as Plugin[]).push((await import('./vite-vue.ts')).vuePlugin(session))
       const prefixes = [resolved.envPrefix ?? 'VITE_'].flat()
@@ -140,10 +158,11 @@ export function viteHooks(session: Session): Plugin {
     load: {
       ...graph.load,
       handler(this: HookContext, id: string) {
-        const text = graph.load.handler.call(this, id)
+        const loaded = graph.load.handler.call(this, id)
         const isClient = id === `\0${CLIENT_ID}` && consumerOf(this) === 'client'
+        if (!loaded || !isClient || !rotation) return loaded
         // On lines of its own: Vite puts what `import.meta.hot` needs in front of the first.
-        return text !== undefined && isClient && rotation ? `\n${text}${rotation.mark}` : text
+        return { ...loaded, code: `\n${loaded.code}${rotation.mark}` }
       },
     },
 
