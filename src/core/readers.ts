@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync, realpathSync } from 'node:fs'
-import { extname, sep } from 'node:path'
+import { sep } from 'node:path'
 
 /** What no loader makes JavaScript with reads of. Everything else is looked into. */
 const ASSETS = new Set(
@@ -11,8 +11,8 @@ const ASSETS = new Set(
 const FOREIGN = new Set(['node_modules', '.git', '.secrets'])
 
 export interface ReadersOptions {
-  /** Whether a text may read a secret. */
-  readonly reads: (text: string) => boolean
+  /** Whether a text may read a secret; asked for those that have one of the words. */
+  readonly reads: (text: string, path: string) => boolean
   /** One of these words stands in every module that reads. */
   readonly words: readonly string[]
   /** Folders that are not looked into: what the build itself writes. */
@@ -44,7 +44,9 @@ export function findReaders(folder: string, options: ReadersOptions): Readers {
       // Nothing to normalise, which would cost as much as to read the file.
       const path = at.endsWith(sep) ? at + entry.name : at + sep + entry.name
       if (entry.isFile()) {
-        if (ASSETS.has(extname(entry.name))) continue
+        // As `extname` has it, which steps through a name letter by letter.
+        const dot = entry.name.lastIndexOf('.')
+        if (dot > 0 && ASSETS.has(entry.name.slice(dot))) continue
         const reads = fileReads(path, options)
         if (reads === undefined) found.unknown.push(path)
         else if (reads) found.files.add(path)
@@ -62,7 +64,7 @@ export function fileReads(path: string, { words, reads }: ReadersOptions): boole
   try {
     // Told the encoding, Node reads small files in one call.
     const text = readFileSync(path, 'utf8')
-    return words.some((word) => text.includes(word)) && reads(text)
+    return words.some((word) => text.includes(word)) && reads(text, path)
   } catch {
     return undefined
   }
