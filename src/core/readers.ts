@@ -9,6 +9,8 @@ const ASSETS = new Set(
 )
 /** Folders that are no sources of the project. */
 const FOREIGN = new Set(['node_modules', '.git', '.secrets'])
+/** Told the encoding, Node reads small files in one call. Of a mere word it makes such an object for every file. */
+const TEXT = { encoding: 'utf8', flag: 'r' } as const
 
 export interface ReadersOptions {
   /** Whether a text may read a secret; asked for those that have one of the words. */
@@ -62,8 +64,7 @@ export function findReaders(folder: string, options: ReadersOptions): Readers {
 /** @returns `undefined` for a file that cannot be read */
 export function fileReads(path: string, { words, reads }: ReadersOptions): boolean | undefined {
   try {
-    // Told the encoding, Node reads small files in one call.
-    const text = readFileSync(path, 'utf8')
+    const text = readFileSync(path, TEXT)
     return words.some((word) => text.includes(word)) && reads(text, path)
   } catch {
     return undefined
