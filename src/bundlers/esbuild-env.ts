@@ -1,3 +1,4 @@
+import { SERVER_ID } from '../core/expose/ids.ts'
 import { freeName } from '../core/expose/modules.ts'
 
 /** What every file of a build is given; see `envModule`. */
@@ -6,12 +7,23 @@ export const ENV_ID = 'virtual:secrets/env'
 /** The one identifier that esbuild puts in. Each more costs a symbol in every file of the build. */
 const LOCAL = '__unplugin_secrets_env'
 /** Keys with this beginning stand in outputs where a name is read; minifiers leave keys alone. */
-const KEY = /\b__secret_[\w$]+/g
+const KEY = '__secret_'
+
+/**
+ * Says that the module is an empty file, so that maps quote nothing of it: esbuild ignores a map without sources.
+ * In pieces, because tools look for such a comment in this file too.
+ */
+export const UNQUOTED = [
+  '//#',
+  `sourceMappingURL=data:application/json,${encodeURIComponent(
+    JSON.stringify({ version: 3, sources: [SERVER_ID], sourcesContent: [''], names: [], mappings: 'AAAA' }),
+  )}\n`,
+].join(' ')
 
 const isIdentifier = (name: string): boolean => /^[A-Za-z_$][\w$]*$/.test(name)
 
 function keyOf(name: string): string {
-  return `__secret_${isIdentifier(name) ? name : `x${Buffer.from(name).toString('hex')}_`}`
+  return `${KEY}${isIdentifier(name) ? name : `x${Buffer.from(name).toString('hex')}_`}`
 }
 
 /**
@@ -46,13 +58,21 @@ export function apartEnvModule(names: readonly string[], from: string): string {
   return `export { ${specifiers.join(', ')} } from ${JSON.stringify(from)};\n`
 }
 
-/** Whether a read may stand in an output. */
-export function mayRead(contents: Uint8Array): boolean {
-  return Buffer.from(contents.buffer, contents.byteOffset, contents.byteLength).includes('__secret_')
+/** Names by the keys that stand in an output where they are read. */
+export function namesByKey(names: Iterable<string>): Map<string, string> {
+  return new Map([...names].map((name) => [keyOf(name), name]))
 }
 
-/** The names whose reads stand in an output. */
-export function namesRead(code: string, names: Iterable<string>): Set<string> {
-  const keys = new Set(Array.from(code.matchAll(KEY), ([key]) => key))
-  return new Set([...names].filter((name) => keys.has(keyOf(name))))
+/** The names whose reads stand in an output, in whose bytes they are searched for: its text would have to be made. */
+export function namesRead(contents: Uint8Array, names: ReadonlyMap<string, string>): Set<string> {
+  const bytes = Buffer.from(contents.buffer, contents.byteOffset, contents.byteLength)
+  const found = new Set<string>()
+  for (let at = bytes.indexOf(KEY); at !== -1; at = bytes.indexOf(KEY, at + 1)) {
+    let end = at + KEY.length
+    while (/[\w$]/.test(String.fromCharCode(bytes[end] ?? 0))) end++
+    const name = names.get(bytes.toString('latin1', at, end))
+    // Not within a longer word.
+    if (name !== undefined && !/\w/.test(String.fromCharCode(bytes[at - 1] ?? 0))) found.add(name)
+  }
+  return found
 }

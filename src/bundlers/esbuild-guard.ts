@@ -2,7 +2,7 @@ import { resolve, sep } from 'node:path'
 import type { BuildOptions, Message, Metafile, OutputFile, PluginBuild } from 'esbuild'
 import type { ImportersOf } from '../core/guard.ts'
 import { findReaders } from '../core/readers.ts'
-import { ENV_ID, mayRead, namesRead } from './esbuild-env.ts'
+import { ENV_ID, namesByKey, namesRead } from './esbuild-env.ts'
 import { codeLoader, type Judgement, judge, textOf } from './esbuild-sources.ts'
 import type { Graph } from './graph.ts'
 import { linkedPackages } from './linked-packages.ts'
@@ -77,17 +77,19 @@ export class EsbuildGuard {
     const { session, root, given } = this.#options
     // Nothing is read without one of these.
     const words = ['meta', 'virtual:secrets', ...(session.config.replaceProcessEnv ? ['process'] : [])]
-    const matches = (text: string): boolean =>
-      session.readsFilter.include.some((pattern) => pattern.test(text))
+    const reads = (text: string, file: string): boolean => {
+      const doesRead = this.#mayRead(text)
+      if (doesRead) this.#take(file, text)
+      return doesRead
+    }
     const outside = new Set(skip.filter((path) => path !== root))
-    const how = { words, reads: matches, skip: outside }
+    const how = { words, reads, skip: outside }
     const { files, unknown } = findReaders(root, how)
     // Not a link among them is followed by the folder's own search, and all of it lies outside.
     for (const folder of linkedPackages(root)) {
       if (!isInside(root, folder) && !isInside(folder, root))
         for (const file of findReaders(folder, how).files) files.add(file)
     }
-    for (const file of files) this.#take(file, textOf(file) ?? '')
     if (given.stdin) this.#take('', String(given.stdin.contents))
     for (const file of known) this.#patternFiles.add(file)
     this.#readers = files
@@ -110,11 +112,12 @@ export class EsbuildGuard {
     const { graph, root, session } = this.#options
     const reported = new Set<string>()
     const missed = new Set<string>()
-    const toJudge = Object.keys(metafile.inputs).flatMap((input) => {
+    const toJudge: { input: string; file: string; text: string }[] = []
+    for (const input of Object.keys(metafile.inputs)) {
       const file = absolute(root, input)
       const text = this.#textToJudge(input, file)
-      return text === undefined ? [] : [{ input, file, text }]
-    })
+      if (text !== undefined) toJudge.push({ input, file, text })
+    }
     await Promise.all(
       toJudge.map(async ({ input, file, text }) => {
         const judged = await this.#judge(input, file, text)
@@ -136,11 +139,11 @@ export class EsbuildGuard {
       }),
     )
     const read = new Set<string>()
+    const keys = namesByKey(session.names)
     for (const output of outputs) {
-      const { path } = output
-      // The text of an output is made of its bytes at the first use.
-      if (!/\.[cm]?js$|^<stdout>$/.test(path) || !mayRead(output.contents)) continue
-      const names = namesRead(output.text, session.names)
+      const { path, contents } = output
+      if (!/\.[cm]?js$|^<stdout>$/.test(path)) continue
+      const names = namesRead(contents, keys)
       for (const name of names) read.add(name)
       const unseen = [...names].filter((name) => !graph.readsOptions().allows(name) && !reported.has(name))
       if (unseen.length > 0) this.#findUnseen(unseen, path, metafile)
@@ -171,14 +174,18 @@ export class EsbuildGuard {
 
   /** @returns `undefined` for modules that are not the project's, or name no secret */
   #textToJudge(input: string, file: string): string | undefined {
-    const { session, root, given } = this.#options
+    const { root, given } = this.#options
+    const isStdin = given.stdin && input === (given.stdin.sourcefile ?? '<stdin>')
+    // Most inputs end here.
+    if (!isStdin && this.#readers && !this.#readers.has(file) && this.#wasSeen(file, root)) return undefined
     if (input.startsWith('secrets:') || PACKAGE.test(file)) return undefined
-    if (given.stdin && input === (given.stdin.sourcefile ?? '<stdin>')) return String(given.stdin.contents)
-    if (this.#readers && !this.#readers.has(file) && this.#wasSeen(file, root)) return undefined
+    if (isStdin) return String(given.stdin!.contents)
     const text = codeLoader(file, given) ? textOf(file) : undefined
-    return text !== undefined && session.readsFilter.include.some((pattern) => pattern.test(text))
-      ? text
-      : undefined
+    return text !== undefined && this.#mayRead(text) ? text : undefined
+  }
+
+  #mayRead(text: string): boolean {
+    return this.#options.session.readsFilter.include.some((pattern) => pattern.test(text))
   }
 
   #wasSeen(file: string, root: string): boolean {

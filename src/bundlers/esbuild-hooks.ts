@@ -14,10 +14,10 @@ import type {
   PluginBuild,
 } from 'esbuild'
 import { SecretsError } from '../core/errors.ts'
-import { meansServer, SERVER_ID, VIRTUAL } from '../core/expose/ids.ts'
+import { meansServer, VIRTUAL } from '../core/expose/ids.ts'
 import { consoleLogger } from '../core/log.ts'
 import type { Consumer } from '../core/types.ts'
-import { apartEnvModule, definesFor, ENV_ID, envModule } from './esbuild-env.ts'
+import { apartEnvModule, definesFor, ENV_ID, envModule, UNQUOTED } from './esbuild-env.ts'
 import { EsbuildGuard } from './esbuild-guard.ts'
 import { exactly, failed, shown } from './esbuild-messages.ts'
 import { Writer, withoutOwnSources } from './esbuild-outputs.ts'
@@ -32,17 +32,6 @@ import { graphName, recordUsage } from './usage.ts'
 const NAME = 'unplugin-secrets'
 /** Of the virtual modules; stands before their ids in what esbuild prints and lists. */
 const NAMESPACE = 'secrets'
-
-/**
- * Says that the module is an empty file, so that maps quote nothing of it: esbuild ignores a map without sources.
- * In pieces, because tools look for such a comment in this file too.
- */
-const UNQUOTED = [
-  '//#',
-  `sourceMappingURL=data:application/json,${encodeURIComponent(
-    JSON.stringify({ version: 3, sources: [SERVER_ID], sourcesContent: [''], names: [], mappings: 'AAAA' }),
-  )}\n`,
-].join(' ')
 
 /** What one pass over the sources taught the next one. */
 interface Lesson {
@@ -248,6 +237,8 @@ class EsbuildBuild {
     const rest = { resolveDir: this.#root, loader: 'js', watchFiles } as const
     const serve = this.#session.serve(this.#consumer)
     if (path === ENV_ID) {
+      // It takes a while to make, which this process has nothing else to do in.
+      if (config.scan) setImmediate(() => this.#session.scanner())
       const make = this.#seals ? apartEnvModule : envModule
       return { contents: make(this.#guard.named(), serve.envModule), ...rest }
     }
@@ -305,7 +296,9 @@ class EsbuildBuild {
   async #finish(outputs: readonly OutputFile[], metafile: Metafile): Promise<OutputFile[]> {
     const session = this.#session
     const [root, outDir, given] = [this.#root, this.#outdir, this.#given]
-    let files = outputs.map(withoutOwnSources)
+    // Asked of what esbuild goes by: another plugin may have changed it.
+    const { sourcemap } = this.#build.initialOptions
+    let files = sourcemap ? outputs.map(withoutOwnSources) : [...outputs]
     if (this.#seals) {
       const { sealOutputs } = await import('./esbuild-sealing.ts')
       files = sealOutputs(session, files, metafile, root)

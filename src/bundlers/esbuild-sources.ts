@@ -27,7 +27,12 @@ export function codeLoader(file: string, options: BuildOptions): Loader | undefi
 
 /** The text of a file, also of one that is no longer there. */
 export function textOf(file: string): string | undefined {
-  return existsSync(file) ? readFileSync(file, 'utf8') : undefined
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (error) {
+    if (existsSync(file)) throw error
+    return undefined
+  }
 }
 
 /** What a module does with the environment, by offsets in the author's own text. */

@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync, realpathSync } from 'node:fs'
-import { extname, sep } from 'node:path'
+import { sep } from 'node:path'
 
 /** What no loader makes JavaScript with reads of. Everything else is looked into. */
 const ASSETS = new Set(
@@ -9,10 +9,12 @@ const ASSETS = new Set(
 )
 /** Folders that are no sources of the project. */
 const FOREIGN = new Set(['node_modules', '.git', '.secrets'])
+/** Told the encoding, Node reads small files in one call. Of a mere word it makes such an object for every file. */
+const TEXT = { encoding: 'utf8', flag: 'r' } as const
 
 export interface ReadersOptions {
-  /** Whether a text may read a secret. */
-  readonly reads: (text: string) => boolean
+  /** Whether a text may read a secret; asked for those that have one of the words. */
+  readonly reads: (text: string, path: string) => boolean
   /** One of these words stands in every module that reads. */
   readonly words: readonly string[]
   /** Folders that are not looked into: what the build itself writes. */
@@ -44,7 +46,9 @@ export function findReaders(folder: string, options: ReadersOptions): Readers {
       // Nothing to normalise, which would cost as much as to read the file.
       const path = at.endsWith(sep) ? at + entry.name : at + sep + entry.name
       if (entry.isFile()) {
-        if (ASSETS.has(extname(entry.name))) continue
+        // As `extname` has it, which steps through a name letter by letter.
+        const dot = entry.name.lastIndexOf('.')
+        if (dot > 0 && ASSETS.has(entry.name.slice(dot))) continue
         const reads = fileReads(path, options)
         if (reads === undefined) found.unknown.push(path)
         else if (reads) found.files.add(path)
@@ -60,9 +64,8 @@ export function findReaders(folder: string, options: ReadersOptions): Readers {
 /** @returns `undefined` for a file that cannot be read */
 export function fileReads(path: string, { words, reads }: ReadersOptions): boolean | undefined {
   try {
-    // Told the encoding, Node reads small files in one call.
-    const text = readFileSync(path, 'utf8')
-    return words.some((word) => text.includes(word)) && reads(text)
+    const text = readFileSync(path, TEXT)
+    return words.some((word) => text.includes(word)) && reads(text, path)
   } catch {
     return undefined
   }
