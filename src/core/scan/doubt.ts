@@ -12,6 +12,8 @@ const TOKEN = String.raw`[\w+/,-]`
 const LONG = 24
 /** Where a form has no long one. A data URL that is worth a look has one of this length, in any case. */
 const SHORT = 16
+/** Of which a form has one or the other: source maps have long runs, but of both together. */
+const APART: readonly string[] = [String.raw`[\w+/-]`, String.raw`[\d,]`]
 /** UTF-16 of what most values consist of. */
 const WIDE = /(?:[^\0]\0){8}/
 
@@ -30,6 +32,7 @@ const FARTHEST = 16
  * by patterns, which V8 makes machine code of at once. Whatever it doubts is searched.
  */
 export class Doubts {
+  readonly #size: number
   readonly #run: RegExp
   /** Of each form its first run, which is the form itself for most. */
   readonly #runs: string[] = []
@@ -40,10 +43,12 @@ export class Doubts {
 
   constructor(needles: readonly Needle[]) {
     const narrow = needles.filter(({ form }) => !WIDE.test(form))
-    const long = runOf(LONG)
-    let runs = narrow.map(({ form }) => form.match(long)?.[0])
-    this.#run = runs.includes(undefined) ? runOf(SHORT) : long
-    if (this.#run !== long) runs = narrow.map(({ form }) => form.match(this.#run)?.[0])
+    const long = runOf(TOKEN, LONG)
+    let runs = narrow.map((needle) => runIn(needle, long, LONG))
+    const isLong = !runs.includes(undefined) && needles.every(({ form }) => form.length >= LONG)
+    this.#size = isLong ? LONG : SHORT
+    this.#run = isLong ? long : runOf(TOKEN, SHORT)
+    if (!isLong) runs = narrow.map((needle) => runIn(needle, this.#run, SHORT))
     for (let index = 0; index < narrow.length; index++) {
       const { form, owners } = narrow[index]!
       const run = runs[index]
@@ -56,8 +61,13 @@ export class Doubts {
 
   /** @returns whether a form may stand in the text as it is, and whether a data URL may */
   raw(text: string): { readonly form: boolean; readonly embedded: boolean } {
-    const runs = [...new Set(text.match(this.#run))]
-    return { form: this.#mayHold(text, runs), embedded: runs.some((run) => run.includes(MARK)) }
+    const isJson = text.startsWith('{')
+    const found = isJson
+      ? APART.flatMap((char) => text.match(runOf(char, this.#size)) ?? [])
+      : text.match(this.#run)
+    const runs = [...new Set(found)]
+    const embedded = isJson ? text.includes(MARK) : runs.some((run) => run.includes(MARK))
+    return { form: this.#mayHold(text, runs), embedded }
   }
 
   #mayHold(text: string, runs: readonly string[]): boolean {
@@ -65,17 +75,12 @@ export class Doubts {
     if (others.length > MOST_OTHERS || others.some((form) => text.includes(form))) return true
     if (text.includes('\0') && WIDE.test(text)) return true
     if (runs.length === 0) return false
-    const known = this.#runs
-    const digits = this.#digits
     const joined = runs.join('\n')
     // Else the tables are cheaper.
-    if (joined.length * (known.length + digits.length) > text.length * 32 + 25e6) return true
-    if (known.some((run) => joined.includes(run))) return true
-    const hex = runs
-      .filter((run) => HEX.test(run))
-      .join('\n')
-      .toLowerCase()
-    return hex !== '' && digits.some((run) => hex.includes(run))
+    if (joined.length * (this.#runs.length + this.#digits.length) > text.length * 32 + 25e6) return true
+    if (this.#runs.some((run) => joined.includes(run))) return true
+    const hex = HEX.test(joined) ? joined.toLowerCase() : ''
+    return hex !== '' && this.#digits.some((run) => hex.includes(run))
   }
 
   /** Where escapes and seams may be in a form. */
@@ -102,8 +107,15 @@ export class Doubts {
 }
 
 /** A count in braces would be a slow loop. */
-function runOf(length: number): RegExp {
-  return new RegExp(`${TOKEN.repeat(length)}${TOKEN}*`, 'g')
+function runOf(char: string, length: number): RegExp {
+  return new RegExp(`${char.repeat(length)}${char}*`, 'g')
+}
+
+/** A form's first run that has no commas, or only digits beside them. */
+function runIn({ form, owners }: Needle, pattern: RegExp, size: number): string | undefined {
+  const run = form.match(pattern)?.[0]
+  if (owners[0]?.encoding === 'byte list' || !run?.includes(',')) return run
+  return run.split(',').find((part) => part.length >= size)
 }
 
 /**
