@@ -25,14 +25,14 @@ export function formatDuration(ms: number): string {
 
 /** `3 days`, `5 minutes`, `12 seconds`: how old something is, for a person. */
 export function formatAge(ms: number): string {
-  for (const [unit, word] of [
-    ['d', 'day'],
-    ['h', 'hour'],
-    ['m', 'minute'],
-  ] as const) {
-    const count = Math.floor(ms / UNITS[unit])
-    if (count >= 1) return `${count} ${word}${count === 1 ? '' : 's'}`
-  }
-  const seconds = Math.max(0, Math.floor(ms / 1000))
-  return `${seconds} second${seconds === 1 ? '' : 's'}`
+  const [word, unit]: [string, number] =
+    ms >= UNITS.d
+      ? ['day', UNITS.d]
+      : ms >= UNITS.h
+        ? ['hour', UNITS.h]
+        : ms >= UNITS.m
+          ? ['minute', UNITS.m]
+          : ['second', UNITS.s]
+  const count = Math.max(0, Math.floor(ms / unit))
+  return `${count} ${word}${count === 1 ? '' : 's'}`
 }

@@ -7,13 +7,14 @@ import { reasonOf } from './errors.ts'
 import { consoleLogger, type Logger } from './log.ts'
 import { isFromCache, planReads } from './reads.ts'
 import {
+  decide,
   fetchInTurn,
   fetchOptions,
   fetchRound,
   type Loader,
-  missingOf,
   type Refresh,
   type Round,
+  takeCached,
   takeRule,
   withStale,
 } from './round.ts'
@@ -76,7 +77,7 @@ export interface Secrets {
 export async function createSecrets(options: SecretsOptions = {}): Promise<Secrets> {
   const { logger = consoleLogger, dev, onRevalidated, ...rest } = options
   const config = await resolveConfig(rest)
-  warnOfIgnored(config.files, logger)
+  if (config.files.length > 0) warnOfIgnored(config.files, logger)
   let opened: SecretCache | undefined
   // Opened when the first cached value is asked for: a project without one makes no keys and hears no warning.
   const cache = (): SecretCache | undefined => {
@@ -195,15 +196,18 @@ async function loadOnce(
   const cache = reads.some((read) => read.cacheKey !== undefined) ? loader.cache() : undefined
   const cached = await cache?.read()
   const round: Round = { reads, cache, cached, rule: takeRule(config, how.refresh) }
-  const missing = missingOf(round)
+  const decisions = decide(round)
+  const missing = reads.filter((read) => !decisions.get(read))
   logger.debug(`${reads.length - missing.length} of ${reads.length} references are taken from the cache`)
   // Only what others would find in the cache afterwards is worth waiting for them.
   const isShared = missing.some((read) => read.cacheKey !== undefined)
   const stale = isShared && !how.refresh ? withStale(loader, round, missing) : undefined
   const settled =
-    isShared && !stale && cache?.turn
-      ? await fetchInTurn(loader, round, cache.turn)
-      : await fetchRound(loader, stale ?? round, config.timeout)
+    missing.length === 0
+      ? takeCached(round, decisions)
+      : isShared && !stale && cache?.turn
+        ? await fetchInTurn(loader, round, cache.turn)
+        : await fetchRound(loader, stale ?? round, config.timeout)
   if (settled.stale) {
     const { providers, age, count, why } = settled.stale
     logger.warn(

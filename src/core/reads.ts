@@ -177,7 +177,7 @@ export function isFromCache(settled: Settled): boolean {
   return settled !== undefined && !(settled instanceof SecretsError) && settled.source === 'cache'
 }
 
-function fromCache(entry: CacheEntry, stale: boolean): Exclude<Settled, SecretsError | undefined> {
+export function fromCache(entry: CacheEntry, stale: boolean): Exclude<Settled, SecretsError | undefined> {
   const kind = entry.kind === 'json' ? 'json' : 'text'
   return {
     value: { kind, text: entry.text },

@@ -3,7 +3,7 @@ import type { ResolvedConfig } from './config/resolve.ts'
 import { reasonOf } from './errors.ts'
 import type { FetchOptions } from './fetch.ts'
 import type { Logger } from './log.ts'
-import { type Read, referencesOf, type SettleOutput, settle } from './reads.ts'
+import { fromCache, type Read, referencesOf, type Settled, type SettleOutput, settle } from './reads.ts'
 import type { ReadResult } from './types.ts'
 import { userAgent } from './user-agent.ts'
 
@@ -27,7 +27,9 @@ export interface Round {
 type TakeRule = (entry: CacheEntry, read: Read) => 'fresh' | 'stale' | undefined
 
 /** What a rule says of each reference, asked once: what was not asked for must not count as not there later. */
-function decide({ reads, cached, rule }: Round): Map<Read, 'fresh' | 'stale' | undefined> {
+type Decisions = ReadonlyMap<Read, ReturnType<TakeRule>>
+
+export function decide({ reads, cached, rule }: Round): Decisions {
   return new Map(
     reads.map((read) => {
       const entry = read.cacheKey === undefined ? undefined : cached?.get(read.cacheKey)
@@ -36,9 +38,12 @@ function decide({ reads, cached, rule }: Round): Map<Read, 'fresh' | 'stale' | u
   )
 }
 
-/** The references that have to be asked for. */
-export function missingOf(round: Round): Read[] {
-  return [...decide(round)].flatMap(([read, taken]) => (taken ? [] : read))
+/** Where nobody has to be asked: without the failure policy, which is about answers, and which such a start never compiles. */
+export function takeCached({ reads, cached }: Round, decisions: Decisions): SettleOutput {
+  const values = new Map<string, Settled>()
+  for (const read of reads)
+    values.set(read.key, fromCache(cached!.get(read.cacheKey!)!, decisions.get(read) === 'stale'))
+  return { values, changes: new Map(), stale: undefined, revoked: false }
 }
 
 /** What is asked for even where the cache is fresh: everything, some names, or what some providers hold. */

@@ -56,13 +56,17 @@ export async function resolveValues(
   }
 
   const templates = templatesOf(pending, config, settled, problems)
-  for (const problem of checkTemplates(templates, config.client, (name) => pending.has(name)))
-    problems.add(problem)
   const entries = new Map<string, SnapshotEntry>()
   const work: Work = { config, settled, pending, templates, entries, problems }
-  for (const name of inOrder(work)) {
+  const hasTemplates = templates.size > 0
+  if (hasTemplates) {
+    for (const problem of checkTemplates(templates, config.client, (name) => pending.has(name)))
+      problems.add(problem)
+  }
+  // Most projects have none, and what a start does not call it does not compile.
+  for (const name of hasTemplates ? inOrder(work) : pending.keys()) {
     try {
-      if (problems.has(name) || waitsForFailed(name, work, allKnown)) continue
+      if (problems.has(name) || (hasTemplates && waitsForFailed(name, work, allKnown))) continue
       const made = resolveOne(pending.get(name)!, work)
       // Only a schema may take its time; a turn of the loop for each name would cost a start more than its value.
       const entry = made instanceof Promise ? await made : made
@@ -205,7 +209,10 @@ function readValue(secret: Pending, work: Work): Found | SecretsError | undefine
   if (answer === undefined || answer instanceof SecretsError) return answer
   const value = template
     ? shaped(fill(name, template, work), secret, reference!.source)
-    : (secret.imported?.value ?? inMode(answer.value, mode, name, reference!))
+    : (secret.imported?.value ??
+      (mode === 'plaintext' && answer.value.kind === 'text'
+        ? answer.value
+        : inMode(answer.value, mode, name, reference!)))
   const { version, fetchedAt, stale, source, error, expiresAt } = answer
   const lent = expiresAt === undefined ? {} : { expiresAt }
   return { value, meta: { ...metaOf(secret, source), version, fetchedAt, stale, error, ...lent } }
@@ -306,7 +313,6 @@ function needsOf(name: string, { templates, pending }: Work): string[] {
 /** Templates stand behind what they need. */
 function inOrder(work: Work): string[] {
   const names = [...work.pending.keys()]
-  if (work.templates.size === 0) return names
   try {
     return orderByNeeds(new Map(names.map((name) => [name, needsOf(name, work)])))
   } catch (error) {
@@ -319,7 +325,6 @@ function inOrder(work: Work): string[] {
 
 /** Whether what a template needs has been reported already: its own failure would only repeat that. */
 function waitsForFailed(name: string, work: Work, allKnown: boolean): boolean {
-  if (!work.templates.has(name)) return false
   const unknown = (alias: string): boolean => ownerOf(alias, (known) => work.pending.has(known)) === undefined
   const waits =
     needsOf(name, work).some((needed) => work.problems.has(needed)) ||

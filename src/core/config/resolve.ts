@@ -144,9 +144,8 @@ export async function resolveConfig(options: ResolveOptions = {}): Promise<Resol
   const profile = withoutProfile
     ? undefined
     : (inline.profile ?? (process.env.SECRETS_PROFILE || chosen || base.config.profile))
-  const overlay = profileLayer(base.config, profile)
-  layers.push(...overlay)
-  const { config, origins } = overlay.length > 0 ? mergeLayers(layers) : base
+  if (profile !== undefined) layers.push(...profileLayer(base.config, profile))
+  const { config, origins } = profile === undefined ? base : mergeLayers(layers)
   const environment = config.environment ?? (mode || process.env.NODE_ENV || 'development')
   // Providers that a user keeps for all projects are no configuration of this one.
   const isConfigured = layers.some((layer) => layer.kind !== 'user' && isWhole(layer.config))
@@ -228,6 +227,7 @@ function build(
   const cache = config.cache === false ? false : (config.cache ?? {})
   const ttl = attempt(() => parseDuration(cache ? (cache.ttl ?? '5m') : 0, 'cache.ttl')) ?? 0
   const declared = new Map<string, DeclaredSecret>()
+  const templates = new Map<string, readonly TemplatePart[]>()
   for (const [name, each] of Object.entries(config.secrets ?? {})) {
     const declaration: SecretDeclaration = typeof each === 'string' ? { from: each } : each
     const owner = `secrets.${name}`
@@ -236,6 +236,7 @@ function build(
       declaration.template === undefined
         ? undefined
         : attempt(() => parseTemplate(declaration.template!, owner))
+    if (template) templates.set(name, template)
     const own = declaration.ttl
     const common = (from && ttls.get(from.provider)) ?? ttl
     declared.set(name, {
@@ -260,11 +261,12 @@ function build(
       client: config.client ?? [],
     }),
   )
-  const templates = new Map(
-    [...declared].flatMap(([name, { template }]) => (template ? [[name, template]] : [])),
-  )
-  problems.push(...checkTemplates(templates, config.client ?? [], (name) => declared.has(name)))
-  const secrets = (templates.size > 0 ? attempt(() => ordered(declared, hasImports)) : undefined) ?? declared
+  let secrets: ReadonlyMap<string, DeclaredSecret> = declared
+  // Most configurations have none, and what a start does not call it does not compile.
+  if (templates.size > 0) {
+    problems.push(...checkTemplates(templates, config.client ?? [], (name) => declared.has(name)))
+    secrets = attempt(() => ordered(declared, hasImports)) ?? declared
+  }
   const resolved: ResolvedConfig = Object.freeze({
     ...place,
     providers,
@@ -290,7 +292,9 @@ function build(
         : { exclude: typeof config.scan === 'object' ? (config.scan.exclude ?? []) : [] },
     types: config.types ?? true,
     manifest: config.manifest ?? false,
-    watch: attempt(() => watchSettings(config, providers)) ?? DEFAULT_WATCH,
+    watch:
+      (config.watch === undefined ? undefined : attempt(() => watchSettings(config, providers))) ??
+      DEFAULT_WATCH,
     timeout: config.timeout ?? 15_000,
     sync: config.sync ?? 'startup',
     dashboard:

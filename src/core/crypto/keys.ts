@@ -150,7 +150,9 @@ function keyed(secret: KeyObject, what: string): Buffer {
 }
 
 function environmentKey(root: string, create: boolean): Buffer | undefined {
-  return parseVariable('SECRETS_KEY') ?? passphraseKey(root, create)
+  return (
+    parseVariable('SECRETS_KEY') ?? (process.env.SECRETS_PASSPHRASE ? passphraseKey(root, create) : undefined)
+  )
 }
 
 function parseVariable(name: 'SECRETS_KEY' | 'SECRETS_KEY_PREVIOUS'): Buffer | undefined {
