@@ -2,6 +2,7 @@ import type { Plugin } from 'vite'
 import { ABSENT_ID, CLIENT_ENV_ID, CLIENT_ID, ENV_ID, VIRTUAL } from '../core/expose/ids.ts'
 import type { Consumer } from '../core/types.ts'
 import { FOREIGN } from './graph.ts'
+import { all, type Expression, otherReads } from './reads-patterns.ts'
 import type { Session } from './session.ts'
 
 /**
@@ -21,19 +22,31 @@ export const CLIENT_ALIAS = {
 /** What still comes to `resolveId` where the bundler follows the alias: it asks all plugins for what that leads to. */
 export const UNALIASED = { id: { include: VIRTUAL, exclude: new RegExp(`^\\0${CLIENT_ID}$`) } }
 
-/** An import of a package's. In the form that Rolldown can tell importers in; its helpers for it would be one more file to load. */
+/** An import of a package's. */
 const FROM_PACKAGES: object = [
   {
     kind: 'include',
-    expr: {
-      kind: 'and',
-      args: [
-        { kind: 'id', pattern: new RegExp(`^${CLIENT_ENV_ID}$`), params: {} },
-        { kind: 'importerId', pattern: FOREIGN, params: {} },
-      ],
-    },
+    expr: all(
+      { kind: 'id', pattern: new RegExp(`^${CLIENT_ENV_ID}$`), params: {} },
+      { kind: 'importerId', pattern: FOREIGN, params: {} },
+    ),
   },
-]
+] satisfies Expression[]
+
+/** Which modules come to `transform`. Packages were not written for these names, and `\0` modules are other plugins' own. */
+export function modulesFilter(session: Session): object {
+  return { id: { exclude: FOREIGN }, code: session.readsFilter }
+}
+
+/** The same where Rolldown replaces plain reads by itself. */
+export function otherModulesFilter(session: Session): object {
+  // Reads of `process.env` have words of their own.
+  if (session.config.replaceProcessEnv) return modulesFilter(session)
+  return [
+    { kind: 'exclude', expr: { kind: 'id', pattern: FOREIGN, params: {} } },
+    { kind: 'include', expr: otherReads([...session.names], session.plainReads()) },
+  ] satisfies Expression[]
+}
 
 /** Stands before the alias, which knows no importers: packages were not written for these names. */
 export function packagesPlugin(): Plugin {
@@ -50,7 +63,7 @@ export function packagesPlugin(): Plugin {
  * @param options of the build; the filters of its plugins are compiled after its hook for them
  */
 export function replaceNatively(session: Session, options: object, consumer: Consumer): void {
-  const names = [...session.leavePlainReads()]
+  const names = [...session.plainReads()]
   const from = consumer === 'client' ? CLIENT_ENV_ID : ENV_ID
   const { transform = {} } = options as { transform?: { define?: object; inject?: object } }
   const define = Object.fromEntries(names.map((name) => [`import.meta.env.${name}`, LOCAL + name]))

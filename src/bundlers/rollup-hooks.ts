@@ -5,8 +5,9 @@ import { rewriteSureReads } from '../core/expose/sure-reads.ts'
 import type { ImportersOf } from '../core/guard.ts'
 import type { Consumer } from '../core/types.ts'
 import { attempt, attemptAsync } from './error.ts'
-import { FOREIGN, Graph } from './graph.ts'
+import { Graph } from './graph.ts'
 import { localFiles } from './local-files.ts'
+import { modulesFilter } from './native-reads.ts'
 import type { Session } from './session.ts'
 
 /** What a hook has for `this`: Rollup's and Rolldown's context, in Vite with the environment it runs in. */
@@ -90,7 +91,7 @@ export function graphHooks(session: Session, options: GraphHooksOptions) {
       },
     },
     transform: {
-      filter: { id: { exclude: FOREIGN }, code: session.readsFilter },
+      filter: modulesFilter(session),
       async handler(
         this: HookContext & Rollup.TransformPluginContext,
         code: string,
@@ -159,9 +160,12 @@ const META_ENV = /\bimport\s*\.\s*meta\s*\.\s*env\b/g
  * Nuxt and Nitro hand deep copies of a plugin on: the same functions, and a filter that nobody would fill.
  * @param plugins as the bundler has them
  */
-export function keepFilter(plugins: unknown, { transform }: ReturnType<typeof graphHooks>): void {
-  for (const plugin of [plugins].flat(Infinity) as ({ transform?: Partial<typeof transform> } | undefined)[])
-    if (plugin?.transform?.handler === transform.handler) plugin.transform.filter = transform.filter
+export function keepFilter(
+  plugins: unknown,
+  { handler, filter }: { handler: unknown; filter: object },
+): void {
+  for (const plugin of [plugins].flat(Infinity) as ({ transform?: Record<string, unknown> } | undefined)[])
+    if (plugin?.transform && plugin.transform.handler === handler) plugin.transform.filter = filter
 }
 
 /** In dev the server knows who imports a module; a build knows it only at its end. */

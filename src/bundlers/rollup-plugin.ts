@@ -6,7 +6,7 @@ import { consoleLogger, type Logger } from '../core/log.ts'
 import { attemptAsync } from './error.ts'
 import { fileOf } from './graph.ts'
 import { localFiles } from './local-files.ts'
-import { replaceNatively } from './native-reads.ts'
+import { modulesFilter, otherModulesFilter, replaceNatively } from './native-reads.ts'
 import { scanFolderOf, scanOutputs } from './outputs.ts'
 import { graphHooks, keepFilter, type Syntax } from './rollup-hooks.ts'
 import { usesOf } from './rollup-usage.ts'
@@ -57,6 +57,9 @@ export function rollupPlugin(session: Session, kind: RollupKind, given?: string)
     map: () => true,
     syntaxOf: (id, moduleType) => syntaxOf(id, moduleType),
   })
+
+  // After the compilers of a framework or of TypeScript.
+  const transform = { ...graph.transform, order: 'post' as const }
 
   const prepare = async (context: Context): Promise<void> => {
     const logger: Logger = {
@@ -112,11 +115,13 @@ export function rollupPlugin(session: Session, kind: RollupKind, given?: string)
         root = given ?? base
         syntaxOf = kind.syntaxOf(options)
         isEdge = kind.edge(options)
-        keepFilter((options as { plugins?: unknown }).plugins, graph)
         await prepare(this)
         isPrepared = true
         // A watching build asks for options once, and names may come and go.
-        if (kind.replaces && !this.meta.watchMode) replaceNatively(session, options, 'server')
+        const native = kind.replaces && !this.meta.watchMode
+        if (native) replaceNatively(session, options, 'server')
+        transform.filter = native ? otherModulesFilter(session) : modulesFilter(session)
+        keepFilter((options as { plugins?: unknown }).plugins, transform)
         return null
       },
     },
@@ -141,8 +146,7 @@ export function rollupPlugin(session: Session, kind: RollupKind, given?: string)
 
     // Before other plugins, which may take the prefix for a package.
     resolveId: { ...graph.resolveId, order: 'pre' },
-    // After the compilers of a framework or of TypeScript.
-    transform: { ...graph.transform, order: 'post' },
+    transform,
 
     // Before anything is written: a leak that is only found afterwards already is one.
     generateBundle: {

@@ -13,7 +13,7 @@ import { codeValue, Snapshot } from '../core/snapshot.ts'
 import type { Consumer } from '../core/types.ts'
 import type { Watch, WatchOptions } from '../core/watch.ts'
 import { provide } from '../runtime/store.ts'
-import { otherReadsPatterns, readsPatterns } from './reads-patterns.ts'
+import { readsPatterns } from './reads-patterns.ts'
 import { RetiredValues } from './retired-values.ts'
 import { RUNTIME_FILE, runtimeFile } from './runtime-file.ts'
 import { changeLine, problemText, RECOVERED, startLine, transformsLine } from './session-lines.ts'
@@ -231,15 +231,13 @@ export class Session {
   }
 
   /**
-   * Leaves plain reads to the bundler, of the names that every graph may have; `readsFilter` is for the rest then.
-   * @returns these names; none where not every read would mean the same, or somebody has to be told of each
+   * Names whose plain reads may be left to a bundler that can replace them: those that every graph may have. None where
+   * not every read would mean the same, or somebody has to be told of each.
    */
-  leavePlainReads(): ReadonlySet<string> {
+  plainReads(): ReadonlySet<string> {
     const { replaceProcessEnv, manifest } = this.config
     if (replaceProcessEnv || manifest !== false || this.isSealed) return new Set()
-    const names = [...this.exposure.client.values.keys()].filter((name) => /^[A-Za-z_$][\w$]*$/.test(name))
-    this.readsFilter.include.splice(0, Infinity, ...otherReadsPatterns(this.exposure.names, new Set(names)))
-    return new Set(names)
+    return new Set([...this.exposure.client.values.keys()].filter((name) => /^[A-Za-z_$][\w$]*$/.test(name)))
   }
 
   /** Whether the configuration is known, which it is before the values are. */

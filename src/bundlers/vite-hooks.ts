@@ -9,7 +9,14 @@ import type { Consumer } from '../core/types.ts'
 import { guardDevServer } from './dev-guard.ts'
 import { attempt, attemptAsync, toBundlerError } from './error.ts'
 import { Graph } from './graph.ts'
-import { CLIENT_ALIAS, packagesPlugin, replaceNatively, UNALIASED } from './native-reads.ts'
+import {
+  CLIENT_ALIAS,
+  modulesFilter,
+  otherModulesFilter,
+  packagesPlugin,
+  replaceNatively,
+  UNALIASED,
+} from './native-reads.ts'
 import { type OutputFile, scanFolderOf, scanOutputs } from './outputs.ts'
 import { graphHooks, type HookContext, keepFilter } from './rollup-hooks.ts'
 import { usesOf } from './rollup-usage.ts'
@@ -56,23 +63,27 @@ export function viteHooks(session: Session): Plugin {
   const isNative = ({ meta }: object & { meta?: object }): boolean =>
     'rolldownVersion' in (meta ?? {}) && config!.command === 'build' && !config!.build.watch
   /** Once all others have had their say, `vite:define` too. */
-  const optionsFor = (graph: ReturnType<typeof graphHooks>, consumer: typeof consumerOf) => ({
+  const optionsFor = (consumer: typeof consumerOf) => ({
     order: 'post' as const,
     handler(this: HookContext, input: object): null {
-      const native = isNative(this)
-      graph.resolveId.filter = native ? UNALIASED : { id: VIRTUAL }
-      if (native) replaceNatively(session, input, consumer(this))
+      if (isNative(this)) replaceNatively(session, input, consumer(this))
       return null
     },
   })
+  /** Before the bundler compiles them. One plugin object may serve a build and then a server. */
+  const setFilters = ({ resolveId, transform }: ReturnType<typeof graphHooks>): void => {
+    resolveId.filter = hasAlias ? UNALIASED : { id: VIRTUAL }
+    transform.filter = hasAlias ? otherModulesFilter(session) : modulesFilter(session)
+  }
   /** Vite gives a worker's bundle no plugin but these. It is the client's, whatever starts it. */
   const workerPlugins = (): object[] => {
     const consumerOf = (): Consumer => 'client'
     const graph = graphHooks(session, { root, map, consumerOf })
+    setFilters(graph)
     const plugin = {
       name: 'unplugin-secrets:worker',
       ...graph,
-      options: optionsFor(graph, consumerOf),
+      options: optionsFor(consumerOf),
       generateBundle(this: Rollup.PluginContext, _: unknown, bundle: Rollup.OutputBundle) {
         if (session.config.manifest === false) return
         beside.set(Object.keys(bundle)[0]!, usesOf(this, bundle, root()))
@@ -98,7 +109,7 @@ export function viteHooks(session: Session): Plugin {
     ...devtoolsDock(() => {
       isDocked = true
     }),
-    options: optionsFor(graph, consumerOf),
+    options: optionsFor(consumerOf),
 
     config(user: UserConfig, env) {
       isPreview = env.isPreview === true
@@ -114,7 +125,6 @@ export function viteHooks(session: Session): Plugin {
     async configResolved(resolved) {
       config = resolved
       moveBehindUserPlugins(resolved)
-      keepFilter(resolved.plugins, graph)
       ;(resolved.plugins as Plugin[]).push(pagesPlugin(session))
       if (isPreview) return
       hasAlias = isNative(this as object)
@@ -143,6 +153,8 @@ export function viteHooks(session: Session): Plugin {
         },
       }
       await attemptAsync(() => session.prepare(place!))
+      setFilters(graph)
+      keepFilter(resolved.plugins, graph.transform)
       // While the bundler reads the first modules this process has nothing else to do.
       if (resolved.command === 'build' && session.config.scan) setImmediate(() => session.scanner())
     },
