@@ -11,6 +11,8 @@ const LASTS = 300
 
 /** Of this process; whoever watches may end without a word. */
 const folders = new Set<string>()
+/** Whether the end of this process is waited for: once, however often there is no folder in between. */
+let listens = false
 
 /**
  * Makes a watching build go again when a value has changed at its provider: bundlers watch files, so there is
@@ -26,7 +28,8 @@ export class RotationStamp {
   get file(): string {
     if (this.#file === undefined) {
       const folder = mkdtempSync(join(tmpdir(), 'unplugin-secrets-'))
-      if (folders.size === 0) process.once('exit', removeAll)
+      if (!listens) process.once('exit', removeAll)
+      listens = true
       folders.add(folder)
       this.#file = join(folder, 'changes')
       writeFileSync(this.#file, '0')

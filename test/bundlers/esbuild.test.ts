@@ -226,6 +226,15 @@ describe('esbuild alone', () => {
     }
   })
 
+  it('waits for the end of its process once, however many builds there are', async () => {
+    await app({ 'src/main.ts': `console.log(JSON.stringify(import.meta.env.MAPS_KEY))` })
+    await build(given())
+    const waiting = process.listenerCount('exit')
+    for (let round = 0; round < 3; round++) await build(given())
+    expect(process.listenerCount('exit')).toBe(waiting)
+    expect(run()).toBe(MAPS_KEY)
+  })
+
   it('serves what was scanned, and an error instead of a leak', async () => {
     await app({ 'src/main.ts': `const { MAPS_KEY } = import.meta.env; console.log(MAPS_KEY)` })
     const made = await context(given())
