@@ -26,8 +26,8 @@ export interface NuxtInstance {
     readonly dev: boolean
     readonly vite: { plugins?: unknown }
   }
-  // biome-ignore lint/suspicious/noExplicitAny: each hook has parameters of its own
-  hook(name: string, handler: (argument: any) => unknown): unknown
+  /** Each hook has a parameter of its own. */
+  hook(name: string, handler: (argument: never) => unknown): unknown
 }
 
 interface NitroConfig {
