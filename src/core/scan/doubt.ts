@@ -63,6 +63,7 @@ export class Doubts {
 
   /** @returns whether a form may stand in the text as it is, and whether a data URL may */
   raw(text: string): { readonly form: boolean; readonly embedded: boolean } {
+    if (this.#others.length > MOST_OTHERS) return { form: true, embedded: text.includes(MARK) }
     const isJson = text.startsWith('{')
     const found = isJson
       ? APART.flatMap((char) => text.match(runOf(char, this.#size)) ?? [])
@@ -73,8 +74,7 @@ export class Doubts {
   }
 
   #mayHold(text: string, runs: readonly string[]): boolean {
-    const others = this.#others
-    if (others.length > MOST_OTHERS || others.some((form) => text.includes(form))) return true
+    if (this.#others.some((form) => text.includes(form))) return true
     if (text.includes('\0') && WIDE.test(text)) return true
     if (runs.length === 0) return false
     const joined = runs.join('\n')
