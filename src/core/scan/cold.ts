@@ -4,10 +4,9 @@ const FEW = 4 << 20
 let searched = 0
 
 /**
- * Whether this process has searched little so far: V8 makes machine code of a pattern
- * before its first long text, and of a loop over bytes after that loop has run for a while, when most builds are over.
- * Later the loops are faster.
- *
+ * Whether this process has searched little, with what comes now: V8 makes machine code of a pattern before its first
+ * long text, and of a loop over bytes after that loop has run for a while, when most builds are over. Later the loops
+ * are faster, and in a long text soon.
  * @param length of what is to be searched now
  */
 export function isCold(length: number): boolean {

@@ -24,6 +24,8 @@ const MOST_OTHERS = 12
 
 /** What a text may be made of whose escapes and seams, undone one to three times, make a needle; its own bytes apart. */
 const ESCAPED = String.raw`\w\\%&;#{}"'\`$+/\- \t\r\n`
+/** Of more text it is not asked which characters it has. */
+const MOST_TEXT = 1 << 20
 /** Farther around an escape nobody looks. */
 const FARTHEST = 16
 
@@ -61,6 +63,7 @@ export class Doubts {
 
   /** @returns whether a form may stand in the text as it is, and whether a data URL may */
   raw(text: string): { readonly form: boolean; readonly embedded: boolean } {
+    if (this.#others.length > MOST_OTHERS) return { form: true, embedded: text.includes(MARK) }
     const isJson = text.startsWith('{')
     const found = isJson
       ? APART.flatMap((char) => text.match(runOf(char, this.#size)) ?? [])
@@ -71,8 +74,7 @@ export class Doubts {
   }
 
   #mayHold(text: string, runs: readonly string[]): boolean {
-    const others = this.#others
-    if (others.length > MOST_OTHERS || others.some((form) => text.includes(form))) return true
+    if (this.#others.some((form) => text.includes(form))) return true
     if (text.includes('\0') && WIDE.test(text)) return true
     if (runs.length === 0) return false
     const joined = runs.join('\n')
@@ -113,7 +115,8 @@ function runOf(char: string, length: number): RegExp {
 
 /** A form's first run that has no commas, or only digits beside them. */
 function runIn({ form, owners }: Needle, pattern: RegExp, size: number): string | undefined {
-  const run = form.match(pattern)?.[0]
+  pattern.lastIndex = 0
+  const run = pattern.exec(form)?.[0]
   if (owners[0]?.encoding === 'byte list' || !run?.includes(',')) return run
   return run.split(',').find((part) => part.length >= size)
 }
@@ -126,8 +129,14 @@ function runIn({ form, owners }: Needle, pattern: RegExp, size: number): string 
 function placeOf(forms: readonly string[]): RegExp {
   const shortest = forms.reduce((least, { length }) => Math.min(least, length), Number.POSITIVE_INFINITY)
   const half = Math.min(FARTHEST, Math.ceil((shortest - 1) / 2))
-  const own = new Set(forms.join('').match(new RegExp(`[^${ESCAPED}]`, 'g')))
-  const codes = Array.from(own, (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`)
-  const side = `[${ESCAPED}${codes.join('')}]`.repeat(half)
+  const all = forms.join('')
+  const own = all.length > MOST_TEXT ? '[^]' : `[${ESCAPED}${charactersIn(all)}]`
+  const side = own.repeat(half)
   return new RegExp(`(?:${PLACE}|${PLUS})(?:(?=${side})|(?<=${side}[^]))|${OPEN}`, 'g')
+}
+
+/** Those that escapes do not consist of, for a class of a pattern. */
+function charactersIn(text: string): string {
+  const own = new Set(text.match(new RegExp(`[^${ESCAPED}]`, 'g')))
+  return Array.from(own, (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`).join('')
 }
