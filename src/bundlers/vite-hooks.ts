@@ -6,7 +6,6 @@ import { CLIENT_ID, VIRTUAL } from '../core/expose/ids.ts'
 import type { ModuleUse } from '../core/expose/usage.ts'
 import { consoleLogger } from '../core/log.ts'
 import type { Consumer } from '../core/types.ts'
-import { guardDevServer } from './dev-guard.ts'
 import { attempt, attemptAsync, toBundlerError } from './error.ts'
 import { Graph } from './graph.ts'
 import {
@@ -23,10 +22,9 @@ import { usesOf } from './rollup-usage.ts'
 import { changesFileOf } from './rotation-stamp.ts'
 import type { Session, SessionPlace } from './session.ts'
 import { recordUsage } from './usage.ts'
-import { addDashboard } from './vite-dashboard.ts'
 import { devtoolsDock } from './vite-devtools.ts'
 import { pagesPlugin } from './vite-pages.ts'
-import { followChanges, type Rotation } from './vite-rotation.ts'
+import type { Rotation } from './vite-rotation.ts'
 
 /** What Vite denies by itself; a plugin's list would replace it (and serve `.env.local`). */
 const VITE_DENY = ['.env', '.env.*', '*.{crt,pem,key,p12,pfx,cer,der}', '.npmrc', '.yarnrc.yml', '**/.git/**']
@@ -159,12 +157,9 @@ export function viteHooks(session: Session): Plugin {
       if (resolved.command === 'build' && session.config.scan) setImmediate(() => session.scanner())
     },
 
-    configureServer(server) {
-      const guard = guardDevServer(server, session)
-      const shownIn = () => [...beside.values()].flat().map(({ names = [] }) => names)
-      rotation = followChanges({ server, session, place: place!, shownIn })
-      if (rotation)
-        addDashboard({ server, session, place: place!, rotation, beside, guard, isDocked: () => isDocked })
+    async configureServer(server) {
+      const { serveDev } = await import('./vite-dev.ts')
+      rotation = serveDev({ server, session, place: place!, beside, isDocked: () => isDocked })
     },
 
     load: {
