@@ -66,6 +66,20 @@ describe.each(kinds)('on %s', (_name, open, url) => {
     await database.close()
   })
 
+  test('a statement that has failed works the next time', async () => {
+    const database = open()
+    const insert = database.prepare(
+      sql`INSERT INTO projects (id, name, created_at) VALUES (${sql.placeholder('id')}, 'x', 'now')`,
+      'note',
+    )
+    await insert.together({ id: 'one' })
+    for (const id of ['one', 'one']) await expect(insert.together({ id })).rejects.toThrow()
+    await insert.together({ id: 'two' })
+    expect(await all(database, 'projects')).toHaveLength(2)
+    await database.batch([sql`DELETE FROM projects`])
+    await database.close()
+  })
+
   test('signatures are forgotten when they would be refused anyway', async () => {
     vi.useFakeTimers({ toFake: ['Date'] })
     const database = open()

@@ -1,7 +1,7 @@
 import type { Column, Row } from './database.ts'
 
-/** How much is remembered, in UTF-16 units. Then all is read anew. */
-const MOST = 16 * 1024 * 1024
+/** How much is remembered, in UTF-16 units; the answers that are made of it take as much again. Then all is read anew. */
+const MOST = 8 * 1024 * 1024
 /** A longer row is not worth its place. */
 const LONGEST = 256 * 1024
 /** What a row takes beside its texts. */

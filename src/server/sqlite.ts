@@ -35,20 +35,19 @@ export function openSqlite(path: string): Database {
   // for sure in a transaction that writes, since nobody else commits before its end.
   let state = {}
   let seenVersion: Column | undefined
-  const dataVersion = connection.prepare<[]>('PRAGMA data_version').raw(true)
+  const dataVersion = lasting(connection, 'PRAGMA data_version', true)
   const turns = new Turns(connection, () => {
-    const [version] = dataVersion.get() as [Column]
+    const version = dataVersion([])[0]!.data_version!
     if (version !== seenVersion) state = {}
     seenVersion = version
   })
 
   const prepare = (statement: SQL, kind?: Kind): Query => {
     const { text, bind } = compile(dialect, statement)
-    let ready: Run | undefined
-    // With the first run, because the tables may not be there before.
+    const prepared = lasting(connection, text, kind === 'row')
     const run: Run = (values) => {
       if (kind === undefined) state = {}
-      return (ready ??= runOf(connection, text, kind === 'row'))(values)
+      return prepared(values)
     }
     const memo = new Memo()
     const inTurn: Run = kind === 'row' ? (values) => memo.rows(state, values, () => run(values)) : run
@@ -78,6 +77,21 @@ export function openSqlite(path: string): Database {
 
 type Run = (values: Column[]) => readonly Row[]
 type Connection = InstanceType<typeof Libsql>
+
+/** A statement that is prepared with its first run, because the tables may not be there before. */
+function lasting(connection: Connection, text: string, isRow: boolean): Run {
+  let ready: Run | undefined
+  return (values) => {
+    try {
+      ready ??= runOf(connection, text, isRow)
+      return ready(values)
+    } catch (error) {
+      // The driver's `get` fails for ever once it has failed.
+      ready = undefined
+      throw error
+    }
+  }
+}
 
 function runOf(connection: Connection, text: string, isRow: boolean): Run {
   const statement = connection.prepare<[Column[]]>(text)
