@@ -31,7 +31,7 @@ export interface CompilerWays {
   /** Once, when the names are known and before the first module is made. */
   start?(run: CompilerRun): void
   /** Before each build, last of all. */
-  begin?(run: CompilerRun): void
+  begin?(run: CompilerRun): Promise<void>
   /** For each compilation, those of child compilers included. */
   compilation?(run: CompilerRun, compilation: Compilation): void
   /** Whether to look through all modules for the server module though nothing asked for it in this build. */

@@ -102,6 +102,7 @@ export interface Compilation {
 export interface Compiler {
   /** The bundler's own package; Rspack has this name too. */
   readonly webpack: {
+    readonly rspackVersion?: string
     readonly sources: {
       readonly ReplaceSource: new (
         original: Source,
@@ -147,6 +148,6 @@ export interface LoaderContext {
   readonly _compilation: Compilation
   readonly _module: Module
   cacheable(flag: boolean): void
-  callback(error: Error | null, code?: string, map?: unknown): void
+  callback(error: Error | null, code?: string | Buffer, map?: unknown): void
   async(): LoaderContext['callback']
 }

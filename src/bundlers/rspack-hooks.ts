@@ -1,22 +1,29 @@
-import { sep } from 'node:path'
-import { CLIENT_ID } from '../core/expose/ids.ts'
-import { fileReads, findReaders, type ReadersOptions } from '../core/readers.ts'
 import type { CompilerRun, CompilerWays } from './compiler-hooks.ts'
-import { fileBeside, STUB } from './compiler-virtual.ts'
+import { fileBeside, PACKAGES, STUB } from './compiler-virtual.ts'
+import { codeFilter, WATCH_FILTER } from './rspack-filters.ts'
 import { stampOf } from './webpack-hooks.ts'
 
-/** Sources that a rule may send to the loader though nobody has looked into them. */
-const CODE = /\.(?:[cm]?[jt]sx?|vue|svelte|astro|mdx)$/
-const PACKAGES = /[\\/]node_modules[\\/]/
+/** What no loader makes JavaScript with reads of. */
+const ASSETS =
+  /\.(?:png|jpe?g|gif|webp|avif|ico|svg|bmp|woff2?|ttf|otf|eot|mp3|mp4|webm|ogg|wav|pdf|zip|gz|br|wasm|node|map|css|scss|sass|less|styl|md|txt)$/
+
+/** The first Rspack whose rules have a `codeFilter`. */
+const FILTERS_CODE = [2, 3] as const
+
+interface Known {
+  stamp: string
+  /** Files that name a secret, where Rspack does not look for it. */
+  readonly files: Set<string> | undefined
+}
 
 /**
  * Rspack's own `ProvidePlugin` reads a name once (it is not live), passes over destructuring, and lets
  * assignments, computed keys and the whole object by without a word. So reads are rewritten by the same
- * transform as everywhere, in a loader that a rule gives to the few files that name a secret. Other modules
- * stay on the native side.
+ * transform as everywhere, in a loader that a rule gives to the few modules that may read a secret: Rspack looks for that
+ * in what the other loaders have made. Other modules stay on the native side.
  */
 export function rspackWays(): CompilerWays {
-  const known = new WeakMap<object, { files: Set<string>; stamp: string }>()
+  const known = new WeakMap<object, Known>()
   return {
     looksAlways: false,
     waitsForNothing: false,
@@ -26,71 +33,55 @@ export function rspackWays(): CompilerWays {
       if (typeof cache === 'object' && cache.type === 'persistent')
         cache.version = `${(cache.version ?? '').replace(/\|secrets:\w+$/, '')}|secrets:${stampOf(run)}`
     },
-    begin(run) {
+    async begin(run) {
       const { compiler } = run
-      const options = readersOptions(run)
       const stamp = stampOf(run)
       const before = known.get(compiler)
-      if (before && compiler.watchMode) {
-        if (before.stamp !== stamp) lookAnew(run, before, options)
-        before.stamp = stamp
-        // Only what changed; the rule asks for each module that is made again.
-        for (const path of compiler.modifiedFiles ?? []) {
-          if (fileReads(path, options) === false) before.files.delete(path)
-          else before.files.add(path)
-        }
+      if (!before) {
+        const { rule, files } = filtersCode(run) ? filterRule(run) : await readersRule(run)
+        known.set(compiler, { stamp, files })
+        compiler.options.module.rules!.push(...rule)
         return
       }
-      const readers = findReaders(compiler.context, options)
-      known.set(compiler, { files: readers.files, stamp })
-      compiler.options.module.rules!.push(readersRule(compiler.context, readers, compiler.watchMode))
+      if (!compiler.watchMode) return
+      if (before.stamp !== stamp) await lookAnew(run, before)
+      before.stamp = stamp
+      if (before.files) (await import('./rspack-readers.ts')).followReaders(run, before.files)
     },
   }
 }
 
 /** Names or client list have changed: whatever was looked at under the old ones is made again, and what the new ones stand in. */
-function lookAnew(
-  { compiler, given }: CompilerRun,
-  before: { readonly files: Set<string> },
-  options: ReadersOptions,
-): void {
-  for (const path of findReaders(compiler.context, options).files) before.files.add(path)
-  for (const path of [...before.files, ...given]) compiler.modifiedFiles?.add(path)
+async function lookAnew(run: CompilerRun, { files = new Set() }: Known): Promise<void> {
+  const { readersOf } = await import('./rspack-readers.ts')
+  for (const path of readersOf(run).files) files.add(path)
+  for (const path of [...files, ...run.given]) run.compiler.modifiedFiles?.add(path)
 }
 
-function readersOptions({ compiler, session }: CompilerRun): ReadersOptions {
-  const patterns = session.readsFilter.include
-  const { replaceProcessEnv } = session.config
-  const objects = replaceProcessEnv ? ['meta', 'process'] : ['meta']
-  const given = session.exposure.client.values
-  const others = [...session.names].filter((name) => !given.has(name))
-  return {
-    // Who only imports what the client module has reads nothing in another way.
-    reads: (text) =>
-      objects.some((word) => text.includes(word))
-        ? patterns.some((pattern) => pattern.test(text))
-        : text.includes(CLIENT_ID) && others.some((name) => text.includes(name)),
-    words: [...objects, 'virtual:secrets'],
-    skip: new Set([compiler.outputPath]),
-  }
+function filtersCode({ compiler }: CompilerRun): boolean {
+  const [major = 0, minor = 0] = (compiler.webpack.rspackVersion ?? '').split('.').map(Number)
+  return major > FILTERS_CODE[0] || (major === FILTERS_CODE[0] && minor >= FILTERS_CODE[1])
 }
+
+const loader = fileBeside('rspack-loader')
 
 /** After all other loaders: what they make is what is read. */
-function readersRule(
-  root: string,
-  { files, unknown }: { files: ReadonlySet<string>; unknown: readonly string[] },
-  watch: boolean,
-): object {
-  const inside = root.endsWith(sep) ? root : root + sep
-  const isUnknown = (path: string): boolean =>
-    unknown.some((start) => path.startsWith(start)) ||
-    (CODE.test(path) && ![inside, STUB].some((start) => path.startsWith(start)) && !PACKAGES.test(path))
-  return {
-    enforce: 'post',
-    // A rule cannot change once Rspack has it, but in a watching build the files do.
-    resource: watch
-      ? (path: string) => files.has(path) || isUnknown(path)
-      : [...files, ...unknown, { and: [CODE, { not: [inside, PACKAGES, STUB] }] }],
-    use: [{ loader: fileBeside('rspack-loader') }],
-  }
+function filterRule({ compiler, session }: CompilerRun): { rule: object[]; files: undefined } {
+  const names = [...session.names]
+  const others = names.filter((name) => !session.exposure.client.values.has(name))
+  const filter = compiler.watchMode
+    ? WATCH_FILTER
+    : codeFilter(names, others, session.config.replaceProcessEnv)
+  if (!filter) return { rule: [], files: undefined }
+  const use = [{ loader, codeFilter: filter }]
+  return { rule: [{ enforce: 'post', resource: { not: [ASSETS, PACKAGES, STUB] }, use }], files: undefined }
+}
+
+/** The same for an older Rspack, by the files as they are on disk. */
+async function readersRule(run: CompilerRun): Promise<{ rule: object[]; files: Set<string> }> {
+  const { readersCondition, readersOf } = await import('./rspack-readers.ts')
+  const { compiler } = run
+  const readers = readersOf(run)
+  const resource = readersCondition(compiler.context, readers, compiler.watchMode)
+  return { rule: [{ enforce: 'post', resource, use: [{ loader }] }], files: readers.files }
 }
