@@ -12,9 +12,10 @@ import { filesBelow } from './support/workspace.ts'
 
 /** What stays on the bundler's own side where it replaces reads itself, and what comes to JavaScript. */
 describe('modules that come to JavaScript', () => {
-  const expr = otherReads(['API_URL', 'TITLE', 'DB_PASSWORD', 'odd-name'], new Set(['API_URL', 'TITLE']))
+  const names = ['API_URL', 'TITLE', 'DB_PASSWORD', 'odd-name']
+  const expr = otherReads(names, new Set(['API_URL', 'TITLE']), /^never$/)
   const filter = [{ kind: 'include', expr }] as unknown as Parameters<typeof interpreter>[0]
-  const comes = (code: string) => interpreter(filter, code)
+  const comes = (code: string) => interpreter(filter, code, 'main.js')
 
   it.each([
     'console.log(import.meta.env.API_URL)',

@@ -42,10 +42,8 @@ export function modulesFilter(session: Session): object {
 export function otherModulesFilter(session: Session): object {
   // Reads of `process.env` have words of their own.
   if (session.config.replaceProcessEnv) return modulesFilter(session)
-  return [
-    { kind: 'exclude', expr: { kind: 'id', pattern: FOREIGN, params: {} } },
-    { kind: 'include', expr: otherReads([...session.names], session.plainReads()) },
-  ] satisfies Expression[]
+  const expr = otherReads([...session.names], session.plainReads(), FOREIGN)
+  return [{ kind: 'include', expr }] satisfies Expression[]
 }
 
 /** Stands before the alias, which knows no importers: packages were not written for these names. */

@@ -20,7 +20,7 @@ export function readsPatterns(names: readonly string[]): RegExp[] {
 
 /** A filter as Rolldown evaluates it by itself. Its helpers that make such would be one more file to load. */
 export type Expression =
-  | { readonly kind: 'include' | 'exclude'; readonly expr: Expression }
+  | { readonly kind: 'include' | 'not'; readonly expr: Expression }
   | { readonly kind: 'and' | 'or'; readonly args: readonly Expression[] }
   | { readonly kind: 'id' | 'importerId'; readonly pattern: RegExp; readonly params: object }
   | { readonly kind: 'code'; readonly pattern: string | RegExp }
@@ -56,13 +56,19 @@ const WRITTEN = new RegExp(
  * as fast as it tries a pattern, and patterns that are the same for all names, since making machines of them costs more
  * than the few modules that they are tried on.
  * @param replaced the names of which it does: only modules that do something else with them are looked at
+ * @param except modules by their id. Rolldown takes longer for it than for a word, so it is asked for in between
  */
-export function otherReads(names: readonly string[], replaced: ReadonlySet<string>): Expression {
+export function otherReads(
+  names: readonly string[],
+  replaced: ReadonlySet<string>,
+  except: RegExp,
+): Expression {
   const others = names.filter((name) => !replaced.has(name))
   const own = [...replaced].map(text)
   return all(
     // What has neither has no read, and no import that is looked at.
     some(text('meta'), text(CLIENT_ID)),
+    { kind: 'not', expr: { kind: 'id', pattern: except, params: {} } },
     some(
       ...others.map(text),
       ...COMPUTED.map(text),
