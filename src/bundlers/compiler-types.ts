@@ -144,6 +144,9 @@ export interface LoaderContext {
   readonly resourcePath: string
   readonly resourceQuery: string
   readonly sourceMap: boolean
+  readonly loaderIndex: number
+  /** Rspack's own items are no part of its documented interface. */
+  readonly loaders: readonly { readonly loaderItem?: { codeFilter?: unknown } }[]
   readonly _compiler: Compiler
   readonly _compilation: Compilation
   readonly _module: Module

@@ -11,6 +11,9 @@ export default function rewrite(this: LoaderContext, content: Buffer, map: unkno
     this.callback(null, content, map)
     return
   }
+  // It would be sent back with the module and compiled again there, each time.
+  const item = this.loaders[this.loaderIndex]?.loaderItem
+  if (item) item.codeFilter = undefined
   const done = this.async()
   bridgeOf(this)
     .rewrite(this, content.toString('utf8').replace(/^\uFEFF/, ''), map)
