@@ -406,7 +406,12 @@ describe('what can be told line by line', () => {
       }),
       {
         numRuns: 2000,
-        examples: [[['o.', '\n', 'import.meta.env.A']], [["'", '\\', '\n', 'import.meta.env.A', "'"]]],
+        examples: [
+          [['o.', '\n', 'import.meta.env.A']],
+          [["'", '\\', '\n', 'import.meta.env.A', "'"]],
+          [['/', 'f(', 'import.meta.env.A', ')', '/']],
+          [['/', 'o.', '/*', 'import.meta.env.A']],
+        ],
       },
     )
     expect(read).toBeGreaterThan(500)

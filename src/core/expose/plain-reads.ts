@@ -7,6 +7,12 @@ import { type EnvReadsOptions, type EnvReadsResult, Rewrite } from './rewrite.ts
 /** What the lexer gives for the place of an `import.meta`. */
 const IMPORT_META = -2
 /**
+ * A regular expression that begins a line: where the line before ends without a semicolon (`let x\n/a/`), the lexer
+ * takes it for a division, and what it holds for code, or for the start of a comment or a template.
+ */
+const LINE_OF_REGEXP = /(?:^|\*\/)[^\S\r\n\u2028\u2029]*\/(?![/*])/m
+
+/**
  * The way for almost every module: all that it does with `import.meta` is to read `import.meta.env.NAME`,
  * which a lexer can tell for sure (it skips strings, comments and regular expressions). A parser costs
  * several times as much.
@@ -14,7 +20,7 @@ const IMPORT_META = -2
  * @returns `undefined` where anything else stands, for `rewriteEnvReads` to judge
  */
 export function rewritePlainReads(code: string, options: EnvReadsOptions): EnvReadsResult | undefined {
-  if (options.processEnv) return undefined
+  if (options.processEnv || LINE_OF_REGEXP.test(code)) return undefined
   let imports: readonly ImportSpecifier[]
   try {
     // 13 kB of WebAssembly, compiled at the first call only.
