@@ -411,6 +411,7 @@ describe('what can be told line by line', () => {
           [["'", '\\', '\n', 'import.meta.env.A', "'"]],
           [['/', 'f(', 'import.meta.env.A', ')', '/']],
           [['/', 'o.', '/*', 'import.meta.env.A']],
+          [['o.', '//', 'f(', '\n', 'import.meta.env.A']],
         ],
       },
     )

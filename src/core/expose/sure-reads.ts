@@ -9,8 +9,8 @@ const IMPORT_META = /\bimport\s*(?:\.\s*meta\b|\.?\s*\/)/g
 const MANY_LINES = /`|\/\*|\\\r?\n/
 /** What may begin a string, a comment or a regular expression. */
 const UNSURE = /['"/\\]|^#!/
-/** What makes `import` a part of another name, or of a member. */
-const JOINED = /(?:[$.]|[^\0-\x7f])$/
+/** What makes `import` a part of another name, or of a member; or a comment that such a point stands before. */
+const JOINED = /(?:[$.]|[^\0-\x7f]|\/\/.*)$/
 
 const NOTHING: EnvReadsResult = { output: undefined, problems: [] }
 
