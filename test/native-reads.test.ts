@@ -163,23 +163,15 @@ describe('reads that the bundler replaces', () => {
   })
 
   describe('imports of these in Vite', () => {
-    /** What came to our resolveId. */
-    const asked = async (options: Parameters<typeof viteConfig>[2] = {}): Promise<string[]> => {
-      const given = viteConfig(project, config(), {
-        ...options,
-        build: { minify: false, modulePreload: false, rolldownOptions: { output: { format: 'iife' } } },
-      })
-      const { resolveId } = given.plugins!.at(-1) as {
-        resolveId: { handler: (...args: unknown[]) => unknown }
-      }
-      const ids: string[] = []
-      const { handler } = resolveId
-      resolveId.handler = function (this: unknown, ...args) {
-        ids.push(String(args[0]))
-        return handler.apply(this, args)
-      }
-      await build(given)
-      return ids
+    const buildApp = async (options: Parameters<typeof viteConfig>[2] = {}): Promise<void> => {
+      await build(
+        viteConfig(project, config(), {
+          ...options,
+          build: { minify: false, modulePreload: false, rolldownOptions: { output: { format: 'iife' } } },
+        }),
+      )
+      // Vite warns about ids that it cannot make anything of.
+      expect(project.output.filter((line) => line.includes('virtual:'))).toEqual([])
     }
     const importing = async (): Promise<void> => {
       await app()
@@ -190,16 +182,16 @@ describe('reads that the bundler replaces', () => {
       })
     }
 
-    it('come to nobody, with no alias of the user in the way', async () => {
+    it('are the same values, and nothing is said of them', async () => {
       await importing()
-      expect(await asked()).toEqual([])
+      await buildApp()
       expect(run()).toEqual({ plain: API_URL, theirs: 'undefined', imported: API_URL, own: API_URL })
     })
 
     it('leave nothing where nothing is used', async () => {
       await importing()
       project.write({ 'src/main.js': "import './unused.js'; globalThis.seen.push(['done', 1])" })
-      expect(await asked()).toEqual([])
+      await buildApp()
       expect(run()).toEqual({ done: 1 })
       expect(emitted()).not.toContain(API_URL)
     })
@@ -208,15 +200,8 @@ describe('reads that the bundler replaces', () => {
       await importing()
       project.write({ 'src/mock.js': "export const API_URL = 'mocked'" })
       const replacement = join(project.root, 'src/mock.js')
-      await asked({ resolve: { alias: [{ find: 'virtual:secrets/client', replacement }] } })
+      await buildApp({ resolve: { alias: [{ find: 'virtual:secrets/client', replacement }] } })
       expect(run()).toEqual({ plain: API_URL, theirs: 'undefined', imported: 'mocked', own: API_URL })
-    })
-
-    it('are asked for where an alias of the user needs JavaScript', async () => {
-      await importing()
-      const alias = { find: /^never$/, replacement: 'never', customResolver: () => null }
-      expect(await asked({ resolve: { alias: [alias] } })).toContain('virtual:secrets/client')
-      expect(run()).toEqual({ plain: API_URL, theirs: 'undefined', imported: API_URL, own: API_URL })
     })
   })
 })

@@ -1,15 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { relative } from 'node:path'
 import { SecretsError, throwProblems } from '../core/errors.ts'
-import {
-  ABSENT_ID,
-  CLIENT_ENV_ID,
-  ENV_ID,
-  meansServer,
-  RUNTIME_ID,
-  SERVER_ID,
-  virtualId,
-} from '../core/expose/ids.ts'
+import { ABSENT_ID, ENV_ID, meansServer, RUNTIME_ID, SERVER_ID, virtualId } from '../core/expose/ids.ts'
 import type { EnvProblem, EnvReadsOptions } from '../core/expose/rewrite.ts'
 import {
   codeFrame,
@@ -61,7 +53,7 @@ export class Graph {
       this.#violate({ name: undefined, module, place: importPlace(module) })
       return `\0${SERVER_ID}`
     }
-    if (id === ENV_ID || id === CLIENT_ENV_ID)
+    if (id === ENV_ID)
       return `\0${importer && FOREIGN.test(importer) ? ABSENT_ID : this.#session.serve(this.consumer).envModule}`
     const known = virtualId(id)
     if (known === undefined) {

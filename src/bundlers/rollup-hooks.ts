@@ -74,7 +74,7 @@ export function graphHooks(session: Session, options: GraphHooksOptions) {
       stateOf(this).running++
     },
     resolveId: {
-      filter: { id: VIRTUAL } as { id: RegExp | { include: RegExp; exclude: RegExp } },
+      filter: { id: VIRTUAL },
       handler(this: HookContext, id: string, importer: string | undefined, how: { scan?: boolean } = {}) {
         // The dependency scan only collects packages; it has no graph to guard and no page to break.
         if (how.scan) return { id, external: true }
@@ -85,9 +85,7 @@ export function graphHooks(session: Session, options: GraphHooksOptions) {
     load: {
       filter: { id: /^\0virtual:secrets\// },
       handler(this: HookContext, id: string) {
-        const code = attempt(() => graphOf(this).load(id), id)
-        // Said here too: an alias that the bundler follows by itself cannot say it.
-        return code === undefined ? undefined : { code, moduleSideEffects: false }
+        return attempt(() => graphOf(this).load(id), id)
       },
     },
     transform: {

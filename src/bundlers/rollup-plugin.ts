@@ -119,7 +119,7 @@ export function rollupPlugin(session: Session, kind: RollupKind, given?: string)
         isPrepared = true
         // A watching build asks for options once, and names may come and go.
         const native = kind.replaces && !this.meta.watchMode
-        if (native) replaceNatively(session, options, 'server')
+        if (native) replaceNatively(session, options)
         transform.filter = native ? otherModulesFilter(session) : modulesFilter(session)
         keepFilter((options as { plugins?: unknown }).plugins, transform)
         return null

@@ -2,20 +2,13 @@ import { existsSync } from 'node:fs'
 import { relative, resolve } from 'node:path'
 import type { Plugin, ResolvedConfig, Rollup, UserConfig } from 'vite'
 import { fillHtml } from '../core/expose/html.ts'
-import { CLIENT_ID, VIRTUAL } from '../core/expose/ids.ts'
+import { CLIENT_ID } from '../core/expose/ids.ts'
 import type { ModuleUse } from '../core/expose/usage.ts'
 import { consoleLogger } from '../core/log.ts'
 import type { Consumer } from '../core/types.ts'
 import { attempt, attemptAsync, toBundlerError } from './error.ts'
 import { Graph } from './graph.ts'
-import {
-  CLIENT_ALIAS,
-  modulesFilter,
-  otherModulesFilter,
-  packagesPlugin,
-  replaceNatively,
-  UNALIASED,
-} from './native-reads.ts'
+import { modulesFilter, otherModulesFilter, replaceNatively } from './native-reads.ts'
 import { type OutputFile, scanFolderOf, scanOutputs } from './outputs.ts'
 import { graphHooks, type HookContext, keepFilter } from './rollup-hooks.ts'
 import { usesOf } from './rollup-usage.ts'
@@ -61,33 +54,30 @@ export function viteHooks(session: Session): Plugin {
   const isNative = ({ meta }: object & { meta?: object }): boolean =>
     'rolldownVersion' in (meta ?? {}) && config!.command === 'build' && !config!.build.watch
   /** Once all others have had their say, `vite:define` too. */
-  const optionsFor = (consumer: typeof consumerOf) => ({
+  const options = {
     order: 'post' as const,
     handler(this: HookContext, input: object): null {
-      if (isNative(this)) replaceNatively(session, input, consumer(this))
+      if (isNative(this)) replaceNatively(session, input)
       return null
     },
-  })
-  /** Before the bundler compiles them. One plugin object may serve a build and then a server. */
-  const setFilters = ({ resolveId, transform }: ReturnType<typeof graphHooks>): void => {
-    resolveId.filter = hasAlias ? UNALIASED : { id: VIRTUAL }
-    transform.filter = hasAlias ? otherModulesFilter(session) : modulesFilter(session)
+  }
+  /** Before the bundler compiles it. One plugin object may serve a build and then a server. */
+  const setFilter = ({ transform }: ReturnType<typeof graphHooks>): void => {
+    transform.filter = replaces ? otherModulesFilter(session) : modulesFilter(session)
   }
   /** Vite gives a worker's bundle no plugin but these. It is the client's, whatever starts it. */
-  const workerPlugins = (): object[] => {
-    const consumerOf = (): Consumer => 'client'
-    const graph = graphHooks(session, { root, map, consumerOf })
-    setFilters(graph)
-    const plugin = {
+  const workerPlugin = (): object => {
+    const graph = graphHooks(session, { root, map, consumerOf: () => 'client' })
+    setFilter(graph)
+    return {
       name: 'unplugin-secrets:worker',
       ...graph,
-      options: optionsFor(consumerOf),
+      options,
       generateBundle(this: Rollup.PluginContext, _: unknown, bundle: Rollup.OutputBundle) {
         if (session.config.manifest === false) return
         beside.set(Object.keys(bundle)[0]!, usesOf(this, bundle, root()))
       },
     }
-    return hasAlias ? [packagesPlugin(), plugin] : [plugin]
   }
   /** What uses names outside the client's own bundle: pages and workers, by file. */
   const beside = new Map<string, ModuleUse[]>()
@@ -95,8 +85,8 @@ export function viteHooks(session: Session): Plugin {
   const emitted = new WeakMap<object, string[]>()
 
   const graph = graphHooks(session, { root, map, consumerOf, edge })
-  /** Whether Rolldown follows imports of the client's names without asking us. */
-  let hasAlias = false
+  /** Whether Rolldown replaces plain reads by itself. */
+  let replaces = false
   let isDocked = false
   let isFirst = true
   let rotation: Rotation | undefined
@@ -107,7 +97,7 @@ export function viteHooks(session: Session): Plugin {
     ...devtoolsDock(() => {
       isDocked = true
     }),
-    options: optionsFor(consumerOf),
+    options,
 
     config(user: UserConfig, env) {
       isPreview = env.isPreview === true
@@ -115,7 +105,7 @@ export function viteHooks(session: Session): Plugin {
       return {
         server: { fs: { deny: user.server?.fs?.deny ? [OWN_DENY] : [...VITE_DENY, OWN_DENY] } },
         worker: {
-          plugins: () => [...((workers?.() ?? []) as Plugin[]), ...(workerPlugins() as Plugin[])],
+          plugins: () => [...((workers?.() ?? []) as Plugin[]), workerPlugin() as Plugin],
         },
       }
     },
@@ -125,11 +115,7 @@ export function viteHooks(session: Session): Plugin {
       moveBehindUserPlugins(resolved)
       ;(resolved.plugins as Plugin[]).push(pagesPlugin(session))
       if (isPreview) return
-      hasAlias = isNative(this as object)
-      if (hasAlias) {
-        resolved.resolve.alias.push(CLIENT_ALIAS)
-        ;(resolved.plugins as Plugin[]).push(packagesPlugin())
-      }
+      replaces = isNative(this as object)
       if (resolved.command === 'serve' && resolved.plugins.some(({ name }) => name === 'vite:vue'))
         (resolved.plugins as Plugin[]).push((await import('./vite-vue.ts')).vuePlugin(session))
       const prefixes = [resolved.envPrefix ?? 'VITE_'].flat()
@@ -151,7 +137,7 @@ export function viteHooks(session: Session): Plugin {
         },
       }
       await attemptAsync(() => session.prepare(place!))
-      setFilters(graph)
+      setFilter(graph)
       keepFilter(resolved.plugins, graph.transform)
       // While the bundler reads the first modules this process has nothing else to do.
       if (resolved.command === 'build' && session.config.scan) setImmediate(() => session.scanner())
@@ -165,11 +151,10 @@ export function viteHooks(session: Session): Plugin {
     load: {
       ...graph.load,
       handler(this: HookContext, id: string) {
-        const loaded = graph.load.handler.call(this, id)
+        const text = graph.load.handler.call(this, id)
         const isClient = id === `\0${CLIENT_ID}` && consumerOf(this) === 'client'
-        if (!loaded || !isClient || !rotation) return loaded
         // On lines of its own: Vite puts what `import.meta.hot` needs in front of the first.
-        return { ...loaded, code: `\n${loaded.code}${rotation.mark}` }
+        return text !== undefined && isClient && rotation ? `\n${text}${rotation.mark}` : text
       },
     },
 

@@ -9,8 +9,6 @@ export const RUNTIME_ID = 'virtual:secrets/runtime'
 
 /** Where a bundler that replaces `import.meta.env.NAME` itself takes the name from: it never says in which file it stood. */
 export const ENV_ID = 'virtual:secrets/env'
-/** The same in a graph that has the client's names only: what it leads to can be told without asking us. */
-export const CLIENT_ENV_ID = 'virtual:secrets/client-env'
 /** What that is for packages, which were not written for these names. */
 export const ABSENT_ID = 'virtual:secrets/absent'
 
