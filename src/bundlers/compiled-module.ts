@@ -6,6 +6,7 @@ import type * as Acorn from 'acorn'
 import { initSync, parse as lex } from 'es-module-lexer'
 import type { EnvReadsOptions, EnvReadsResult } from '../core/expose/rewrite.ts'
 import type { SourcePlace } from '../core/guard.ts'
+import { notParsed } from './error.ts'
 import { COMMON_JS_WORDS } from './sure-module.ts'
 import { rewriteReads } from './transform.ts'
 
@@ -51,14 +52,21 @@ export function rewriteCompiled(module: CompiledModule, options: EnvReadsOptions
   return { ...result, output: { code: output.code, map: map as typeof output.map }, place }
 }
 
-/** As webpack itself does: a module first, else a script. What neither can read is the bundler's to report. */
+/**
+ * As webpack itself does: a module first, else a script.
+ * @throws SyntaxError with the lines around; a stack would be the parser's
+ */
 function parseModule(code: string): unknown {
   const { parse } = acorn()
   const options = { ecmaVersion: 'latest', allowHashBang: true, allowReturnOutsideFunction: true } as const
   try {
     return parse(code, { ...options, sourceType: 'module', allowAwaitOutsideFunction: true })
-  } catch {
-    return parse(code, { ...options, sourceType: 'script', allowImportExportEverywhere: true })
+  } catch (asModule) {
+    try {
+      return parse(code, { ...options, sourceType: 'script', allowImportExportEverywhere: true })
+    } catch {
+      throw notParsed(code, asModule)
+    }
   }
 }
 

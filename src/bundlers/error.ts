@@ -1,4 +1,5 @@
 import { SecretsError } from '../core/errors.ts'
+import { codeFrame } from '../core/guard.ts'
 
 /**
  * A mistake of the user as bundlers and overlays show it: the whole text, the module, and no stack, which
@@ -34,4 +35,12 @@ export async function attemptAsync<T>(work: () => Promise<T>): Promise<T> {
   } catch (error) {
     throw toBundlerError(error)
   }
+}
+
+/** What a parser says of a module, with the lines around; its stack would be the parser's own. @param error of acorn's */
+export function notParsed(code: string, error: unknown): SyntaxError {
+  const { message, pos } = error as Error & { pos: number }
+  return Object.assign(new SyntaxError(`${message}\n\n${codeFrame({ source: code, start: pos })}\n`), {
+    stack: '',
+  })
 }

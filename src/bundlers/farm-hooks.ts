@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto'
-import { existsSync } from 'node:fs'
 import { isAbsolute, relative, resolve } from 'node:path'
 import type { JsPlugin, ResolvedUserConfig, Server } from '@farmfe/core'
 import { VIRTUAL } from '../core/expose/ids.ts'
@@ -235,7 +234,7 @@ class FarmBuild {
     })
     // Farm copies this folder when everything is over.
     const folder = this.#publicDir
-    if (folder !== undefined && existsSync(folder) && isBelow(this.#root, folder))
+    if (folder !== undefined && isBelow(this.#root, folder))
       await scanFolderOf(this.#session, folder, this.#root)
     if (this.#usage) {
       const { consumer } = this.#graph

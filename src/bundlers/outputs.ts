@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { join, relative, resolve } from 'node:path'
 import { SecretsError } from '../core/errors.ts'
 import { SEAL_MARK } from '../core/expose/seal-marks.ts'
@@ -68,7 +69,8 @@ export async function scanFolderOf(
   skip: ReadonlySet<string> = new Set(),
 ): Promise<void> {
   const { scan } = session.config
-  if (scan === false) return
+  // A build that failed for another reason may have made nothing at all, and has said why.
+  if (scan === false || !existsSync(folder)) return
   const { findings, problems } = await scanFolder(session.scanner(), folder, {
     exclude: scan.exclude,
     skip,

@@ -1,4 +1,5 @@
 import type { Program } from 'acorn'
+import { notParsed } from './error.ts'
 
 /** The languages that a bundler may read JavaScript out of by itself. */
 export type SourceLanguage = 'js' | 'jsx' | 'ts' | 'tsx'
@@ -13,7 +14,7 @@ export interface ParsedSource {
 /**
  * Parses sources for bundlers that show plugins modules before their own compilers have had them. Only the few
  * modules that name a secret come here.
- * @throws SyntaxError for what is neither JavaScript nor TypeScript
+ * @throws SyntaxError for what is neither JavaScript nor TypeScript, with the lines around
  */
 export async function parseSource(code: string, language: SourceLanguage): Promise<ParsedSource> {
   const { parse, Parser } = await import('acorn')
@@ -38,7 +39,11 @@ export async function parseSource(code: string, language: SourceLanguage): Promi
   const { tsPlugin } = await import('@sveltejs/acorn-typescript')
   const jsx = language === 'ts' ? {} : { jsx: {} }
   const typescript = Parser.extend(tsPlugin(jsx) as unknown as Parameters<typeof Parser.extend>[0])
-  return finished(typescript.parse(code, { ...common, sourceType: 'module', locations: true }))
+  try {
+    return finished(typescript.parse(code, { ...common, sourceType: 'module', locations: true }))
+  } catch (error) {
+    throw notParsed(code, error)
+  }
 }
 
 function isModuleItem({ type }: { type: string }): boolean {

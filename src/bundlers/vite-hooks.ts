@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs'
 import { relative, resolve } from 'node:path'
 import type { Plugin, ResolvedConfig, Rollup, UserConfig } from 'vite'
 import { fillHtml } from '../core/expose/html.ts'
@@ -198,7 +197,7 @@ export function viteHooks(session: Session): Plugin {
       sequential: true,
       async handler(this: HookContext) {
         const { publicDir } = config!
-        if (!publicDir || !existsSync(publicDir) || !buildOf(this, config!).copyPublicDir) return
+        if (!publicDir || !buildOf(this, config!).copyPublicDir) return
         await attemptAsync(() => scanFolderOf(session, publicDir, root()))
       },
     },

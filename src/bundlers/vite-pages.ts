@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs'
 import { isAbsolute, relative, resolve, sep } from 'node:path'
 import type { Plugin } from 'vite'
 import { attemptAsync } from './error.ts'
@@ -30,8 +29,7 @@ export function pagesPlugin(session: Session): Plugin {
  * @throws SecretsError as `scanFolderOf`
  */
 export async function scanPages(session: Session, folders: readonly string[], root: string): Promise<void> {
-  for (const folder of outermost(folders, root))
-    if (existsSync(folder)) await scanFolderOf(session, folder, root)
+  for (const folder of outermost(folders, root)) await scanFolderOf(session, folder, root)
 }
 
 /** The folder that holds all of them, where pages have one of their own; not one that holds the sources too. */

@@ -57,6 +57,15 @@ export function badInputCases(world: World, specifics: Required<Specifics>): voi
     }
   })
 
+  it('adds nothing to a mistake that the bundler finds', async () => {
+    await world.app({
+      'src/main.js': `import { MAPS_KEY } from 'virtual:secrets/client'; const const = MAPS_KEY`,
+    })
+    const said = await failure(world.build({ config: config(), minify: true }))
+    expect(said).not.toMatch(/scanned|SecretsError|ENOENT|acorn/)
+    expect(world.outputs('dist')).toEqual([])
+  })
+
   it('names every secret that has the value that leaks', async () => {
     const said = async (): Promise<string> => failure(world.build({ config: fromLocal(['ONE', 'OTHER']) }))
     await world.app({ 'src/main.js': text(values.STRIPE_KEY) })
