@@ -281,7 +281,8 @@ describe('local secrets', () => {
 
     await ui.button('Edit…').click()
     // As a key is pasted: its lines stay.
-    await ui.dialog.getByLabel('New value').focus()
+    // A field of a dialog that is not shown yet takes no focus; a click waits for it.
+    await ui.dialog.getByLabel('New value').click()
     await ui.page.evaluate(`{
       const clipboardData = new DataTransfer()
       clipboardData.setData('text', ${JSON.stringify(second)})
