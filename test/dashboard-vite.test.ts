@@ -349,7 +349,8 @@ describe('a provider that cannot be reached when the server starts', () => {
         vault: { type: 'vault', url: 'http://127.0.0.1:9', auth: { method: 'token', token: 't' } },
       },
       secrets: { DATABASE_URL: 'vault:app#url' },
-      timeout: 500,
+      // Long enough for the answer that nobody is there, on a busy machine too.
+      timeout: 2000,
     }
     await start({ DATABASE_URL: secret() }, undefined, {}, { 'secrets.config.json': JSON.stringify(config) })
     const state = await client.get('state')
