@@ -2,10 +2,11 @@ import { createCompiler, createDevServer, Logger, resolveConfig, type Server } f
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, inject, it, vi } from 'vitest'
 import secrets from '../src/bundlers/farm.ts'
-import type { Provider, SecretsConfig } from '../src/core/types.ts'
+import type { SecretsConfig } from '../src/core/types.ts'
 import { launchBrowser } from './support/browser.ts'
 import { canariesIn, canary } from './support/canary.ts'
 import { makeProject, type Project } from './support/project.ts'
+import { RemotePlace } from './support/remote-place.ts'
 import { freePort } from './support/servers.ts'
 
 // Farm's dev server with a page in Chromium: changes of values, and what is kept from the page.
@@ -22,35 +23,11 @@ let browser: Browser
 let project: Project
 let server: Server
 let page: Page
-let values: Record<string, string>
-let version = 1
 /** Everything that reached the browser. */
 let seen: string[] = []
-const serverValues: string[] = []
 
-const secret = (): string => {
-  const value = canary('server')
-  serverValues.push(value)
-  return value
-}
-const put = (changed: Record<string, string>): void => {
-  values = { ...values, ...changed }
-  version++
-}
-const remote: Provider = {
-  type: 'remote',
-  location: 'test',
-  read: async (requests) => requests.map(({ path }) => ({ value: values[path]!, version: String(version) })),
-  versions: async (requests) => requests.map(() => String(version)),
-}
-const settings: SecretsConfig = {
-  providers: { remote },
-  secrets: { A: 'remote:a', B: 'remote:b', C: 'remote:c' },
-  client: ['A', 'C'],
-  types: false,
-  cache: false,
-  watch: { interval: '100ms' },
-}
+const place = new RemotePlace()
+const { secret, put, settings, serverValues } = place
 
 async function serve(more: SecretsConfig = {}, persistentCache = false): Promise<void> {
   const say = (message: unknown): void => void project.output.push(String(message))
@@ -93,7 +70,7 @@ async function open(): Promise<void> {
 
 const shows = (): Promise<unknown> =>
   page.waitForFunction(
-    `document.querySelector('#out').textContent === '${values.a} ${values.c}'`,
+    `document.querySelector('#out').textContent === '${place.values.a} ${place.values.c}'`,
     undefined,
     { timeout: LONG },
   )
@@ -103,7 +80,7 @@ beforeAll(async () => {
   browser = await launchBrowser(inject('servers').chromium)
 })
 beforeEach(async () => {
-  values = { a: canary('first'), b: secret(), c: canary('other') }
+  place.values = { a: canary('first'), b: secret(), c: canary('other') }
   seen = []
   vi.spyOn(process.stderr, 'write').mockImplementation((text) => project.output.push(String(text)) > 0)
   project = await makeProject({ 'index.html': HTML, 'src/main.ts': MAIN, 'src/show.ts': SHOW }, {})
@@ -113,7 +90,7 @@ afterEach(async () => {
   await server.watcher.getInternalWatcher().close()
   await server.close()
   expect(canariesIn([...seen, ...project.output].join('\n'), serverValues)).toEqual([])
-  expect(canariesIn(project.output.join('\n'), Object.values(values))).toEqual([])
+  expect(canariesIn(project.output.join('\n'), Object.values(place.values))).toEqual([])
   project.remove()
   vi.restoreAllMocks()
 })
@@ -149,12 +126,12 @@ it('stops responses and updates that carry a server value, and goes on', async (
   await serve()
   await open()
   await shows()
-  project.write({ 'public/late.txt': `late ${values.b}` })
+  project.write({ 'public/late.txt': `late ${place.values.b}` })
   const stopped = await fetch(address('late.txt'))
   expect(stopped.status).toBe(500)
   expect(await stopped.text()).toContain('The response to /late.txt carries the value of B (plain)')
 
-  project.write({ 'src/show.ts': `${SHOW}\nconsole.log('${values.b}')` })
+  project.write({ 'src/show.ts': `${SHOW}\nconsole.log('${place.values.b}')` })
   await expect.poll(() => seen.join('\n'), { timeout: LONG }).toContain('An update carries the value of B')
   expect(project.output.join('\n')).toContain('An update carries the value of B (plain)')
   // Named in the page, which asks for it by a script.
@@ -174,13 +151,13 @@ it('stops responses and updates that carry a server value, and goes on', async (
       },
       { timeout: LONG },
     )
-    .toBe(`${values.a} ${values.c}`)
+    .toBe(`${place.values.a} ${place.values.c}`)
 })
 
 it('looks at modules anew when names come and go, those of its cache too', async () => {
   project.write({ 'src/show.ts': SHOW.replace("' '", "' ' + (import.meta.env.NEW ?? '')") })
   const said = (): string => project.output.join('\n')
-  values = { ...values, doc: '{"OTHER":"1"}' }
+  place.values = { ...place.values, doc: '{"OTHER":"1"}' }
   await serve({ import: ['remote:doc'] }, true)
   await open()
   await shows()

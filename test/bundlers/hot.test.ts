@@ -7,10 +7,10 @@ import type { Browser, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it, vi } from 'vitest'
 import webpack from 'webpack'
 import WebpackDevServer from 'webpack-dev-server'
-import type { Provider, SecretsConfig } from '../../src/core/types.ts'
 import { launchBrowser } from '../support/browser.ts'
 import { canariesIn, canary, canaryFiles } from '../support/canary.ts'
 import { makeProject, type Project } from '../support/project.ts'
+import { RemotePlace } from '../support/remote-place.ts'
 import { pluginOf } from './compilers.ts'
 
 const PAGE = '<!doctype html><p id="out"></p><script src="/main.js"></script>'
@@ -59,33 +59,8 @@ let server: DevServer | undefined
 let compiler: Compiler | undefined
 let page: Page
 
-/** A place whose values the test decides. */
-let values: Record<string, string>
-let version = 1
-const put = (changed: Record<string, string>): void => {
-  values = { ...values, ...changed }
-  version++
-}
-const remote: Provider = {
-  type: 'remote',
-  location: 'test',
-  read: async (requests) => requests.map(({ path }) => ({ value: values[path]!, version: String(version) })),
-  versions: async (requests) => requests.map(() => String(version)),
-}
-const settings: SecretsConfig = {
-  providers: { remote },
-  secrets: { A: 'remote:a', B: 'remote:b', C: 'remote:c' },
-  client: ['A', 'C'],
-  types: false,
-  cache: false,
-  watch: { interval: '100ms' },
-}
-const serverValues: string[] = []
-const secret = (): string => {
-  const value = canary('server')
-  serverValues.push(value)
-  return value
-}
+const place = new RemotePlace()
+const { secret, put, settings, serverValues } = place
 
 /** The server does not end its compiler, which writes its cache only then. */
 const close = async (): Promise<void> => {
@@ -96,7 +71,7 @@ const close = async (): Promise<void> => {
 
 const shows = (): Promise<unknown> =>
   page.waitForFunction(
-    `document.querySelector('#out').textContent === '${values.a} ${values.c}'`,
+    `document.querySelector('#out').textContent === '${place.values.a} ${place.values.c}'`,
     undefined,
     { timeout: LONG },
   )
@@ -105,7 +80,7 @@ beforeAll(async () => {
   browser = await launchBrowser(inject('servers').chromium)
 })
 beforeEach(async () => {
-  values = { a: canary('first'), b: secret(), c: canary('other') }
+  place.values = { a: canary('first'), b: secret(), c: canary('other') }
   project = await makeProject({ 'src/main.js': MAIN, 'public/index.html': PAGE }, {})
   page = await browser.newPage()
 })
@@ -113,7 +88,7 @@ afterEach(async () => {
   await page.close()
   await close()
   expect(canaryFiles(project.root, serverValues)).toEqual([])
-  expect(canariesIn(project.output.join('\n'), [...serverValues, ...Object.values(values)])).toEqual([])
+  expect(canariesIn(project.output.join('\n'), [...serverValues, ...Object.values(place.values)])).toEqual([])
   project.remove()
   vi.unstubAllEnvs()
 })
