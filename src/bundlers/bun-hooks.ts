@@ -19,7 +19,7 @@ import type {
 } from './bun-types.ts'
 import type { SourceUses } from './bun-usage.ts'
 import { attempt, attemptAsync, toBundlerError } from './error.ts'
-import { Graph } from './graph.ts'
+import { Graph, PACKAGES } from './graph.ts'
 import { scanOutputs } from './outputs.ts'
 import { type PluginOptions, Session } from './session.ts'
 import type { SourceLanguage } from './source-parser.ts'
@@ -134,7 +134,7 @@ class BunBuild {
   async #open({ path, loader, side }: BunOnLoadArgs): Promise<BunOnLoadResult | undefined> {
     const graph = this.#graphOf(side)
     if (graph.consumer === 'client') this.#clientFiles.add(path)
-    if (/[\\/]node_modules[\\/]/.test(path) || !LANGUAGES.has(loader)) return undefined
+    if (PACKAGES.test(path) || !LANGUAGES.has(loader)) return undefined
     const source = await readFile(path, 'utf8')
     if (!this.#session.readsFilter.include.some((pattern) => pattern.test(source))) return undefined
     const { rewriteSource } = await import('./source-reads.ts')

@@ -11,8 +11,6 @@ export const fileBeside = (name: string): string =>
 
 /** webpack and Rspack want a file behind every module. A query says which one is meant. */
 export const STUB = fileBeside('webpack-stub')
-/** They were not written for these names. */
-export const PACKAGES = /[\\/]node_modules[\\/]/
 const QUERIES = { [CLIENT_ID]: '?client', [SERVER_ID]: '?server' } as const
 
 /** Which virtual module a resource or its query means. */

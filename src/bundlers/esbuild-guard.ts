@@ -4,7 +4,7 @@ import type { ImportersOf } from '../core/guard.ts'
 import { findReaders } from '../core/readers.ts'
 import { ENV_ID, namesByKey, namesRead } from './esbuild-env.ts'
 import { codeLoader, type Judgement, judge, textOf } from './esbuild-sources.ts'
-import type { Graph } from './graph.ts'
+import { type Graph, PACKAGES } from './graph.ts'
 import { linkedPackages } from './linked-packages.ts'
 import type { Session } from './session.ts'
 
@@ -12,7 +12,6 @@ import type { Session } from './session.ts'
 const WHOLE = /\b(?:meta|process)\s*(?:\?\.|\.)\s*env\b(?!\s*(?:\?\.|!?\s*[.[]))/
 /** What esbuild says of a name that the client module does not export. */
 const MISSING = /No matching export in "secrets:virtual:secrets\/client" for import "([^"]+)"/
-const PACKAGE = /[\\/]node_modules[\\/]/
 
 interface GuardOptions {
   readonly build: PluginBuild
@@ -178,7 +177,7 @@ export class EsbuildGuard {
     const isStdin = given.stdin && input === (given.stdin.sourcefile ?? '<stdin>')
     // Most inputs end here.
     if (!isStdin && this.#readers && !this.#readers.has(file) && this.#wasSeen(file, root)) return undefined
-    if (input.startsWith('secrets:') || PACKAGE.test(file)) return undefined
+    if (input.startsWith('secrets:') || PACKAGES.test(file)) return undefined
     if (isStdin) return String(given.stdin!.contents)
     const text = codeLoader(file, given) ? textOf(file) : undefined
     return text !== undefined && this.#mayRead(text) ? text : undefined
@@ -209,7 +208,7 @@ export class EsbuildGuard {
     const inputs = Object.keys((key !== undefined && metafile.outputs[key]?.inputs) || metafile.inputs)
     for (const input of inputs) {
       const file = resolve(root, input)
-      if (input.startsWith('secrets:') || PACKAGE.test(file)) continue
+      if (input.startsWith('secrets:') || PACKAGES.test(file)) continue
       const text = textOf(file)
       // Of what has no file the text is not at hand; its name is all there is to show.
       const source = text ?? input

@@ -10,7 +10,7 @@ import { attemptAsync } from './error.ts'
 import { followFarm, guardFarm, tellFarm } from './farm-dev.ts'
 import { finalizeFarm } from './farm-outputs.ts'
 import { FarmUsage } from './farm-usage.ts'
-import { FOREIGN, fileOf, Graph } from './graph.ts'
+import { FOREIGN, fileOf, Graph, PACKAGES } from './graph.ts'
 import { scanFolderOf } from './outputs.ts'
 import { type PluginOptions, Session } from './session.ts'
 import type { SourceLanguage } from './source-parser.ts'
@@ -172,7 +172,7 @@ class FarmBuild {
     path: string,
   ): Promise<{ code: string; map: string } | undefined> {
     this.#ids.set(resolve(this.#root, path), moduleId)
-    if (VIRTUAL.test(path) || /[\\/]node_modules[\\/]/.test(path)) return undefined
+    if (VIRTUAL.test(path) || PACKAGES.test(path)) return undefined
     if (!this.#session.readsFilter.include.some((pattern) => pattern.test(content))) return undefined
     const [{ rewriteSource }, { placeByText }] = await Promise.all([
       import('./source-reads.ts'),

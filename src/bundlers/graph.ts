@@ -14,6 +14,8 @@ import {
 import type { Consumer } from '../core/types.ts'
 import type { Session } from './session.ts'
 
+/** Packages' own files: nothing in them was written for these names. */
+export const PACKAGES = /[\\/]node_modules[\\/]/
 /** Modules in which no name is replaced: `\0` ids are other plugins' own, packages were not written for these names. */
 export const FOREIGN = /[\\/]node_modules[\\/]|^\0/
 

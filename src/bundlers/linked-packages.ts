@@ -1,5 +1,6 @@
 import { lstatSync, readFileSync, realpathSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { PACKAGES } from './graph.ts'
 
 /**
  * The real folders of packages that a project depends on and that are linked from elsewhere: those of its
@@ -42,7 +43,7 @@ function linkTarget(folder: string, name: string): string | undefined {
       if (!stat.isSymbolicLink()) return undefined
       try {
         const target = realpathSync(path)
-        return /[\\/]node_modules[\\/]/.test(target) ? undefined : target
+        return PACKAGES.test(target) ? undefined : target
       } catch {
         return undefined
       }

@@ -22,9 +22,9 @@ export function readsPatterns(names: readonly string[]): RegExp[] {
 export type Expression =
   | { readonly kind: 'include' | 'not'; readonly expr: Expression }
   | { readonly kind: 'and' | 'or'; readonly args: readonly Expression[] }
-  | { readonly kind: 'id' | 'importerId'; readonly pattern: RegExp; readonly params: object }
+  | { readonly kind: 'id'; readonly pattern: RegExp; readonly params: object }
   | { readonly kind: 'code'; readonly pattern: string | RegExp }
-export const all = (...args: Expression[]): Expression => ({ kind: 'and', args })
+const all = (...args: Expression[]): Expression => ({ kind: 'and', args })
 const some = (...args: Expression[]): Expression => ({ kind: 'or', args })
 const text = (pattern: string | RegExp): Expression => ({ kind: 'code', pattern })
 

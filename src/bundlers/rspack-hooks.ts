@@ -1,5 +1,6 @@
 import type { CompilerRun, CompilerWays } from './compiler-hooks.ts'
-import { fileBeside, PACKAGES, STUB } from './compiler-virtual.ts'
+import { fileBeside, STUB } from './compiler-virtual.ts'
+import { PACKAGES } from './graph.ts'
 import { codeFilter, WATCH_FILTER } from './rspack-filters.ts'
 import { stampOf } from './webpack-hooks.ts'
 

@@ -2,7 +2,8 @@ import { sep } from 'node:path'
 import { CLIENT_ID } from '../core/expose/ids.ts'
 import { fileReads, findReaders, type ReadersOptions } from '../core/readers.ts'
 import type { CompilerRun } from './compiler-hooks.ts'
-import { PACKAGES, STUB } from './compiler-virtual.ts'
+import { STUB } from './compiler-virtual.ts'
+import { PACKAGES } from './graph.ts'
 
 /** Sources that a rule may send to the loader though nobody has looked into them. */
 const CODE = /\.(?:[cm]?[jt]sx?|vue|svelte|astro|mdx)$/

@@ -2,7 +2,7 @@ import type { Buffer } from 'node:buffer'
 import { createHash } from 'node:crypto'
 import { type CompilerRun, type CompilerWays, NAME } from './compiler-hooks.ts'
 import type { Compilation, Module } from './compiler-types.ts'
-import { fileOf } from './graph.ts'
+import { fileOf, PACKAGES } from './graph.ts'
 
 /** What webpack has and Rspack has not: hooks for the result of all loaders, and for what its cache may answer. */
 interface NormalModuleHooks {
@@ -76,7 +76,7 @@ export const webpackWays: CompilerWays = {
 
 /** Packages were not written for these names. */
 function isOwn({ type, resource }: Module): boolean {
-  return type.startsWith('javascript/') && !/[\\/]node_modules[\\/]/.test(resource ?? '')
+  return type.startsWith('javascript/') && !PACKAGES.test(resource ?? '')
 }
 
 function mayRead(source: string | Buffer, { session }: CompilerRun): boolean {
